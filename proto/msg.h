@@ -1,0 +1,56 @@
+/*
+ * msg.h: message numbers, who may send them and their limits (msg.def), and
+ * struct msg: a decoded frame together with the link it came on.
+ */
+#ifndef PROTO_MSG_H
+#define PROTO_MSG_H
+
+#include "proto/err.h"
+#include "proto/frame.h"
+
+#define KEY_MAX		FRAME_KEY		/* bytes, architecture 10 */
+#define VALUE_MAX	(64u << 20)		/* bytes; limits.body lies below */
+#define TABLE_MAX	FRAME_TABLE		/* bytes, contract 1.1 */
+#define SLOTS		1024u
+
+enum msg_number {
+#define ROW_(name, num, from, tab, kmin, kmax, vmax, fn) name = num,
+#define MSG_LINK ROW_
+#define MSG_CTL ROW_
+#define MSG_SUPER ROW_
+#define MSG_STORE ROW_
+#define MSG_DESK ROW_
+#include "proto/msg.def"
+#undef ROW_
+	MSG_MAX = 64
+};
+
+/* Who sits at the other end of a link; a bit each, for the from column. */
+enum msg_from {
+	FROM_SUPERVISOR	= 1 << 0,
+	FROM_WORKER	= 1 << 1,
+	FROM_STORE	= 1 << 2,
+	FROM_ROUTER	= 1 << 3,
+	FROM_CLIENT	= 1 << 4,	/* an nng program outside Wharf */
+	FROM_CHILD	= 1 << 5	/* an actor, on fd 3 */
+};
+
+struct link;
+
+struct msg {
+	struct frame	 f;		/* borrows table, key, value */
+	struct link	*link;		/* NULL on fd 3 */
+	unsigned	 from;		/* one FROM_* bit */
+	int		 nfds;		/* descriptors that came along (fd 3) */
+	int		 fds[4];	/* the handler owns those it sets to -1 */
+};
+
+/* Name of a message ("STORE_PUT"), "?" when unknown. */
+const char	*msg_name(unsigned number);
+/*
+ * Checks sender and limits of a decoded frame against its row.
+ * E_UNKNOWN no such message, E_DENIED wrong sender, E_BADMSG lengths.
+ */
+enum err	 msg_check(const struct frame *, unsigned from);
+
+#endif

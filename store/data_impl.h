@@ -1,0 +1,183 @@
+/*
+ * data_impl.h: what data.c, data_gen.c, data_open.c, data_checkpoint.c,
+ * data_compact.c and data_expiry.c share; nobody else includes it.
+ *
+ * Invariants:
+ * 1 d->man is what the MANIFEST on disk says, d->file and d->slot are what has
+ *   been applied; only the loop touches either.
+ * 2 One job at a time is with the helper (d->busy).  It owns d->job, and a
+ *   retired generation that it drops, until its done callback.
+ * 3 A key's record is the one in the newest generation that has the key; an
+ *   older one below it is shadowed and counts nowhere.
+ * 4 At most one file has two generations (d->compacting).  d->fresh then adds
+ *   up the newer generation alone, d->file[].sum what is seen through both.
+ */
+#ifndef STORE_DATA_IMPL_H
+#define STORE_DATA_IMPL_H
+
+#include "store/data.h"
+
+#define SLOTS		1024
+#define BUCKETS_MIN	32768u
+#define AHEAD		(1u << 20)	/* bytes always reserved ahead */
+#define SLACK		(4u << 20)	/* free disk beside what is computed */
+#define NAME_LEN	64
+#define PATH_LEN	4096
+#define RETRY_MS	1000		/* after a full disk */
+
+/* Bytes that become garbage when they expire, by the time when. */
+struct expiry {
+	uint64_t	*minute;	/* open addressing; 0: empty */
+	uint64_t	*bytes;
+	size_t		 cap, used;
+	uint64_t	 upto;		/* minutes up to it are in past */
+	uint64_t	 past;
+};
+
+/* What a set of records adds up to; dead ones count as records only. */
+struct tally {
+	uint64_t		 records;
+	uint64_t		 live;		/* bytes */
+	struct expiry		 expiry;
+	struct manifest_slot	*slot;		/* SLOTS of them, shared */
+};
+
+struct gen {
+	struct engine	*e;		/* NULL: there is none */
+	int		 fd;		/* second descriptor, kept open; or -1 */
+	uint64_t	 gen;
+	uint64_t	 used;		/* bytes, or a few more than that */
+	uint64_t	 reserved;	/* bytes that have disk blocks */
+	int		 tight;		/* the last long reservation failed */
+};
+
+struct data_file {
+	struct gen		now, older;
+	int			retired;	/* older: not read any more */
+	struct manifest_gen	sealed;		/* older, as of its last write */
+	uint64_t		next_gen;
+	int			dirty;		/* written since noted */
+	struct tally		sum;
+};
+
+enum phase {
+	PHASE_IDLE,
+	PHASE_CREATING,		/* the helper makes the newer generation */
+	PHASE_CREATED,		/* it is there; writes still go to the older */
+	PHASE_SEALING,		/* writes go to the newer; not in MANIFEST yet */
+	PHASE_MOVING,
+	PHASE_FINISHING		/* all moved; MANIFEST still names the older */
+};
+
+struct data_job {
+	struct job	 job;
+	struct data	*d;
+	unsigned	 k;
+	/* commit */
+	struct manifest	 next;
+	uint64_t	 lsn;
+	int		 fd, older_fd;	/* to be synced; -1: not */
+	struct gen	 drop;		/* to be removed afterwards */
+	int		 dropping;
+	/* create */
+	struct gen	 made;
+	uint64_t	 buckets;
+};
+
+/* A record between the generations; key NULL: none. */
+struct held {
+	const uint8_t	*key, *val;	/* borrowed from the iterator */
+	size_t		 keylen, vallen;
+	int		 there;		/* the newer has one */
+};
+
+struct data {
+	struct data_conf	 conf;
+	struct manifest		 man;
+	struct data_file	 file[FILES_MAX];
+	struct manifest_slot	 slot[SLOTS], fresh_slot[SLOTS];
+	struct tally		 fresh;
+	uint64_t		 bound;
+	enum err		 failed;
+
+	int			 busy;
+	struct data_job		 job;
+
+	enum phase		 phase;
+	unsigned		 compacting;	/* file, unless PHASE_IDLE */
+	struct engine_iter	*iter;
+	struct held		 held;
+	int			 stuck;		/* the older cannot be read */
+	unsigned		 turn, look;	/* next file, for checkpoint, start */
+	int64_t			 next_try;	/* wall ms, after a full disk */
+
+	uint64_t		 checkpoints, compactions, damaged;
+};
+
+/* data_expiry.c */
+void		 expiry_add(struct expiry *, int64_t ms, uint64_t bytes);
+void		 expiry_sub(struct expiry *, int64_t ms, uint64_t bytes);
+void		 expiry_load(struct expiry *, uint64_t minute, uint64_t bytes);
+/* Bytes expired by now; moves what is past out of the table. */
+uint64_t	 expiry_past(struct expiry *, int64_t now);
+void		 expiry_free(struct expiry *);
+
+/* data.c */
+unsigned	 data_k(const struct data *, unsigned slot);
+size_t		 data_bytes(size_t keylen, size_t vallen);
+void		 data_name(char *out, size_t n, unsigned k, uint64_t gen);
+void		 data_path(const struct data *, char *out, size_t n,
+		    unsigned k, uint64_t gen);
+/* A second reader's view: is there a newer and an older generation? */
+static inline int
+data_two(const struct data_file *f)
+{
+	return f->older.e != NULL && !f->retired;
+}
+void		 tally_add(struct tally *, const struct record *,
+		    const uint8_t *key, size_t keylen);
+void		 tally_sub(struct tally *, const struct record *,
+		    const uint8_t *key, size_t keylen);
+/* Empties a tally; its slots are cleared where they belong to file k. */
+void		 tally_clear(const struct data *, struct tally *, unsigned k);
+/* Takes over what from adds up to, in place of what was there. */
+void		 tally_take(const struct data *, struct tally *, unsigned k,
+		    struct tally *from);
+/*
+ * Adds up a file by reading all of it; newer may be NULL.  E_OK, E_DAMAGED,
+ * E_NOMEM.  bad: records that fail their checksum (they stay: whoever asks
+ * for one is told so).
+ */
+enum err	 data_scan(struct data *, unsigned k, struct tally *all,
+		    struct tally *newer, uint64_t *bad);
+/* Adds up a file anew, after a record was found that cannot be subtracted. */
+enum err	 data_recount(struct data *, unsigned k);
+
+/* data_gen.c */
+/* Afterwards the new file and its name are durable. */
+enum err	 gen_create(struct data *, struct gen *, unsigned k,
+		    uint64_t gen, uint64_t buckets);
+/* Opens a closed file of the length and count that MANIFEST gives. */
+enum err	 gen_open(struct data *, struct gen *, unsigned k,
+		    const struct manifest_gen *);
+/* Disk blocks for so many bytes of key and value, and AHEAD. */
+enum err	 gen_reserve(struct data *, struct gen *, size_t bytes);
+enum err	 gen_close(struct data *, struct gen *);
+/* gen_close, and removes the file. */
+void		 gen_drop(struct data *, struct gen *, unsigned k);
+/* Whether the disk has n free bytes for us. */
+int		 disk_has(const struct data *, uint64_t n);
+
+/* data_checkpoint.c */
+/* Puts file k as applied into next, all up to last. */
+void		 note(struct data *, unsigned k, uint64_t last,
+		    struct manifest *next);
+void		 commit_start(struct data *, unsigned k, uint64_t last);
+/* Writes d->man, not clean, at once, on this thread (at start). */
+enum err	 commit_now(struct data *);
+
+/* data_compact.c */
+void		 compact_committed(struct data *, unsigned k, int dropped);
+void		 compact_let_go(struct data *);
+
+#endif

@@ -1,0 +1,541 @@
+/*
+ * data_open.c: opens the data files of a shard as RULE start says.
+ *
+ * MANIFEST clean: files are opened as they stand, if each is closed, as long as
+ * MANIFEST says and has as many entries.  Else a file is what lies below F of
+ * its generation: restored into a fresh one, synced, counted and compared with
+ * the digests, named in MANIFEST, and only then the old one is removed; one
+ * file after the other, so that the disk needs room for one more file only.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/data_impl.h"
+#include "supervisor/log.h"
+
+#define POLL_NS		200000000	/* how often a restore is looked at */
+
+static enum err	 fail(struct data_found *, enum err, const char *, ...)
+		    __attribute__((format(printf, 3, 4)));
+
+static enum err
+fail(struct data_found *found, enum err e, const char *fmt, ...)
+{
+	va_list	ap;
+
+	va_start(ap, fmt);
+	vsnprintf(found->error, sizeof(found->error), fmt, ap);
+	va_end(ap);
+	return e;
+}
+
+static void
+progress(struct data *d)
+{
+	if (d->conf.progress != NULL)
+		d->conf.progress(d->conf.arg);
+}
+
+/* --- restoring --- */
+
+struct restoring {
+	const struct engine_ops	*ops;
+	const char		*from, *to;
+	uint64_t		 end;
+	enum err		 err;
+};
+
+static void *
+restore_thread(void *arg)
+{
+	struct restoring	*r = arg;
+
+	r->err = r->ops->restore(r->from, r->to, r->end);
+	return NULL;
+}
+
+static uint64_t
+blocks_of(const char *path, const char *suffix)
+{
+	char		name[PATH_LEN + 16];
+	struct stat	st;
+
+	snprintf(name, sizeof(name), "%s%s", path, suffix);
+	return stat(name, &st) == 0 ? (uint64_t)st.st_blocks : 0;
+}
+
+/*
+ * tkrzw restores in one call that may take minutes.  It runs beside, and
+ * progress is reported only as long as the files that it writes grow.
+ */
+static enum err
+restore_watched(struct data *d, struct restoring *r)
+{
+	struct timespec	until;
+	pthread_t	t;
+	uint64_t	was = 0, now;
+
+	if (pthread_create(&t, NULL, restore_thread, r) != 0)
+		return E_NOMEM;
+	for (;;) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += POLL_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		if (pthread_timedjoin_np(t, NULL, &until) == 0)
+			return r->err;
+		now = blocks_of(r->to, "") + blocks_of(r->to, ".tmp.offset") +
+		    blocks_of(r->to, ".tmp.dead");
+		if (now != was)
+			progress(d);
+		was = now;
+	}
+}
+
+static enum err
+sync_path(struct data *d, const char *path)
+{
+	const struct io	*io = d->conf.io;
+	int		 fd, r;
+
+	if ((fd = io->open(io, path, O_RDWR | O_CLOEXEC, 0)) == -1)
+		return E_INTERNAL;
+	r = io->fsync(io, fd);
+	close(fd);
+	if (r == -1 || io_sync_dir(io, d->conf.dir) == -1)
+		return E_INTERNAL;
+	return E_OK;
+}
+
+static void
+remove_restored(struct data *d, const char *path)
+{
+	static const char *const suffix[] = { "", ".tmp.offset", ".tmp.dead" };
+	char			 name[PATH_LEN + 16];
+	unsigned		 i;
+
+	for (i = 0; i < sizeof(suffix) / sizeof(suffix[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", path, suffix[i]);
+		d->conf.io->unlink(d->conf.io, name);
+	}
+}
+
+/* m: in what MANIFEST says, out the generation gen restored from it. */
+static enum err
+restore(struct data *d, struct gen *g, unsigned k, struct manifest_gen *m,
+    uint64_t gen, struct data_found *found)
+{
+	char			 from[PATH_LEN], to[PATH_LEN];
+	struct restoring	 r = { d->conf.ops, from, to, m->size, E_OK };
+	struct stat		 st;
+	enum err		 e;
+
+	data_path(d, from, sizeof(from), k, m->gen);
+	data_path(d, to, sizeof(to), k, gen);
+	if (stat(from, &st) == -1 || (uint64_t)st.st_size < m->size)
+		return fail(found, E_DAMAGED, "%s: missing, or shorter than "
+		    "the %" PRIu64 " bytes in MANIFEST", from, m->size);
+	if (!disk_has(d, m->size + m->size / 8 + SLACK))
+		return fail(found, E_NOSPACE, "%s: no disk space to restore "
+		    "%" PRIu64 " bytes", from, m->size);
+	if ((e = restore_watched(d, &r)) == E_OK)
+		e = sync_path(d, to);
+	if (e == E_OK && stat(to, &st) == -1)
+		e = E_INTERNAL;
+	if (e == E_OK) {
+		m->gen = gen;
+		m->size = (uint64_t)st.st_size;
+		e = gen_open(d, g, k, m);
+	}
+	if (e == E_OK)
+		return E_OK;
+	remove_restored(d, to);
+	return fail(found, e, "%s: cannot be restored up to %" PRIu64
+	    " with %" PRIu64 " records: %s", from, r.end, m->count,
+	    err_text(e));
+}
+
+static enum err
+regain(struct data *d, struct gen *g, unsigned k, struct manifest_gen *m,
+    struct data_found *found)
+{
+	uint64_t	gen = d->file[k].next_gen++;
+	enum err	e;
+
+	if (m->count != 0)
+		return restore(d, g, k, m, gen, found);
+	if ((e = gen_create(d, g, k, gen, BUCKETS_MIN)) != E_OK)
+		return fail(found, e, "%s: creating data file %u: %s",
+		    d->conf.dir, k, err_text(e));
+	m->gen = gen;
+	m->size = d->conf.ops->size(g->e);
+	return E_OK;
+}
+
+/* --- one data file --- */
+
+static enum err
+compare(struct data *d, unsigned k, const struct tally *all,
+    struct data_found *found)
+{
+	const struct manifest_slot	*a, *b;
+	char				 name[NAME_LEN];
+	unsigned			 s;
+
+	for (s = 0; s < SLOTS; s++) {
+		a = &all->slot[s];
+		b = &d->man.slot[s];
+		if (data_k(d, s) != k || (a->count == b->count &&
+		    a->digest.lo == b->digest.lo &&
+		    a->digest.hi == b->digest.hi))
+			continue;
+		data_name(name, sizeof(name), k, d->man.file[k].now.gen);
+		return fail(found, E_DAMAGED, "%s/%s: slot %u has %" PRIu64
+		    " live records, MANIFEST says %" PRIu64 "%s", d->conf.dir,
+		    name, s, a->count, b->count,
+		    a->count == b->count ? "; digests differ" : "");
+	}
+	return E_OK;
+}
+
+/* Reads all records and takes their sums, if they are what MANIFEST says. */
+static enum err
+verify(struct data *d, unsigned k, struct data_found *found)
+{
+	struct manifest_slot	*slots;
+	struct tally		 all = { 0 };
+	uint64_t		 bad = 0;
+	enum err		 e;
+
+	if ((slots = calloc(SLOTS, sizeof(*slots))) == NULL)
+		return fail(found, E_NOMEM, "out of memory");
+	all.slot = slots;
+	tally_clear(d, &d->fresh, k);
+	e = data_scan(d, k, &all, data_two(&d->file[k]) ? &d->fresh : NULL,
+	    &bad);
+	if (e != E_OK)
+		fail(found, e, "%s: reading data file %u: %s", d->conf.dir, k,
+		    err_text(e));
+	else if ((e = compare(d, k, &all, found)) == E_OK)
+		tally_take(d, &d->file[k].sum, k, &all);
+	if (bad != 0)
+		log_warnx("%s: data file %u: %" PRIu64 " records fail their "
+		    "checksum", d->conf.dir, k, bad);
+	d->damaged += bad;
+	expiry_free(&all.expiry);
+	free(slots);
+	return e;
+}
+
+static enum err
+open_rebuilt(struct data *d, unsigned k, struct data_found *found)
+{
+	struct data_file	*f = &d->file[k];
+	struct manifest_file	*m = &d->man.file[k], was = *m;
+	struct gen		 old = { .fd = -1 };
+	enum err		 e = E_OK;
+
+	if (was.older.gen != 0)
+		e = regain(d, &f->older, k, &m->older, found);
+	if (e == E_OK)
+		e = regain(d, &f->now, k, &m->now, found);
+	if (e == E_OK)
+		e = verify(d, k, found);
+	if (e != E_OK)
+		return e;
+	m->next_gen = f->next_gen;
+	if ((e = commit_now(d)) != E_OK)
+		return fail(found, e, "%s: writing MANIFEST: %s", d->conf.dir,
+		    err_text(e));
+	old.gen = was.older.gen;
+	gen_drop(d, &old, k);
+	old.gen = was.now.gen;
+	gen_drop(d, &old, k);
+	return E_OK;
+}
+
+/* The sums of a file that was closed in order stand in MANIFEST. */
+static void
+adopt(struct data *d, unsigned k)
+{
+	struct data_file	*f = &d->file[k];
+	size_t			 i;
+	unsigned		 s;
+
+	f->sum.records = d->man.file[k].now.count;
+	f->sum.live = d->man.file[k].now.live;
+	for (s = 0; s < SLOTS; s++)
+		if (data_k(d, s) == k)
+			d->slot[s] = d->man.slot[s];
+	for (i = 0; i < d->man.nexpiry; i++)
+		if (d->man.expiry[i].file == k)
+			expiry_load(&f->sum.expiry, d->man.expiry[i].minute,
+			    d->man.expiry[i].bytes);
+}
+
+static enum err
+open_as_is(struct data *d, unsigned k, struct data_found *found)
+{
+	struct data_file	*f = &d->file[k];
+	struct manifest_file	*m = &d->man.file[k];
+	enum err		 e;
+
+	if (m->now.gen == 0)
+		return E_NOTFOUND;
+	e = gen_open(d, &f->now, k, &m->now);
+	if (e == E_OK && m->older.gen != 0)
+		e = gen_open(d, &f->older, k, &m->older);
+	if (e != E_OK) {
+		gen_close(d, &f->now);
+		return e;
+	}
+	if (m->older.gen != 0)
+		return verify(d, k, found);
+	adopt(d, k);
+	return E_OK;
+}
+
+static enum err
+open_file(struct data *d, unsigned k, int clean, struct data_found *found)
+{
+	struct data_file	*f = &d->file[k];
+	char			 name[NAME_LEN];
+	enum err		 e;
+
+	progress(d);
+	f->next_gen = d->man.file[k].next_gen;
+	if (f->next_gen == 0)
+		f->next_gen = 1;
+	if (!d->conf.ops->files)
+		return gen_create(d, &f->now, k, 0, BUCKETS_MIN);
+	if (!clean || (e = open_as_is(d, k, found)) != E_OK) {
+		if (clean) {
+			data_name(name, sizeof(name), k,
+			    d->man.file[k].now.gen);
+			log_warnx("%s/%s: not as it was closed (%s), "
+			    "restoring it", d->conf.dir, name, err_text(e));
+		}
+		gen_close(d, &f->now);
+		gen_close(d, &f->older);
+		e = open_rebuilt(d, k, found);
+	}
+	f->sealed = d->man.file[k].older;
+	if (e == E_OK && f->older.e != NULL) {
+		d->phase = PHASE_MOVING;
+		d->compacting = k;
+	}
+	return e;
+}
+
+/* --- the shard --- */
+
+static void
+boot_id(char *out, size_t n)
+{
+	FILE	*f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	out[0] = '\0';
+	if (f == NULL)
+		return;
+	if (fgets(out, (int)n, f) != NULL)
+		out[strcspn(out, "\n")] = '\0';
+	fclose(f);
+}
+
+static enum err
+check_identity(struct data *d, struct data_found *found)
+{
+	const struct data_conf	*c = &d->conf;
+	const struct manifest	*m = &d->man;
+	unsigned		 k;
+
+	if (m->node != c->node)
+		return fail(found, E_STALE, "%s: data of node %016" PRIx64
+		    ", this is %016" PRIx64, c->dir, m->node, c->node);
+	if (m->store != c->store || m->stores != c->stores ||
+	    m->files != c->files)
+		return fail(found, E_STALE, "%s: data of store %u of %u with "
+		    "%u files, this is store %u of %u with %u", c->dir,
+		    m->store, m->stores, m->files, c->store, c->stores,
+		    c->files);
+	for (k = 0; !c->ops->files && k < m->files; k++)
+		if (m->file[k].now.gen != 0)
+			return fail(found, E_STALE, "%s: has data files, which "
+			    "the engine \"%s\" does not read", c->dir,
+			    c->ops->name);
+	return E_OK;
+}
+
+static void
+new_manifest(struct data *d)
+{
+	const struct data_conf	*c = &d->conf;
+	unsigned		 k;
+
+	manifest_init(&d->man);
+	d->man.node = c->node;
+	d->man.store = c->store;
+	d->man.stores = c->stores;
+	d->man.files = c->files;
+	for (k = 0; c->ops->files && k < c->files; k++)
+		d->man.file[k].next_gen = 1;
+}
+
+static void
+tell(struct data *d, const char *boot, struct data_found *found)
+{
+	unsigned	k;
+	uint64_t	lsn;
+
+	found->clean = d->man.clean;
+	found->same_boot = boot[0] != '\0' && strcmp(boot, d->man.boot) == 0;
+	found->bound = d->man.bound;
+	found->lsn = d->man.lsn;
+	if (!d->conf.ops->files)
+		return;
+	found->after = UINT64_MAX;
+	for (k = 0; k < d->conf.files; k++) {
+		lsn = d->man.file[k].now.lsn;
+		if (lsn < found->after)
+			found->after = lsn;
+		if (lsn > found->lsn)
+			found->lsn = lsn;
+	}
+}
+
+static int
+named(const struct data *d, const char *name)
+{
+	const struct manifest_file	*m;
+	char				 want[NAME_LEN];
+	unsigned			 k;
+
+	for (k = 0; k < d->conf.files; k++) {
+		m = &d->man.file[k];
+		data_name(want, sizeof(want), k, m->now.gen);
+		if (m->now.gen != 0 && strcmp(name, want) == 0)
+			return 1;
+		data_name(want, sizeof(want), k, m->older.gen);
+		if (m->older.gen != 0 && strcmp(name, want) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Removes what a crash left behind.  Without a MANIFEST there cannot be a data
+ * file, as MANIFEST comes first: then it is MANIFEST that was lost.
+ */
+static enum err
+open_leftovers(struct data *d, struct data_found *found)
+{
+	char		 path[PATH_LEN];
+	struct dirent	*de;
+	DIR		*dir;
+	enum err	 e = E_OK;
+
+	if ((dir = opendir(d->conf.dir)) == NULL)
+		return fail(found, E_INTERNAL, "%s: %s", d->conf.dir,
+		    strerror(errno));
+	while (e == E_OK && (de = readdir(dir)) != NULL) {
+		if (strncmp(de->d_name, "data.", 5) != 0 ||
+		    strstr(de->d_name, ".tkh") == NULL || named(d, de->d_name))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", d->conf.dir, de->d_name);
+		if (found->fresh)
+			e = fail(found, E_DAMAGED, "%s: there are data files, "
+			    "but no MANIFEST", d->conf.dir);
+		else
+			d->conf.io->unlink(d->conf.io, path);
+	}
+	closedir(dir);
+	return e;
+}
+
+static enum err
+open_manifest(struct data *d, struct data_found *found)
+{
+	char		boot[sizeof(d->man.boot)];
+	enum err	e;
+
+	boot_id(boot, sizeof(boot));
+	e = manifest_load(&d->man, d->conf.io, d->conf.dir, found->error,
+	    sizeof(found->error));
+	if (e == E_NOTFOUND) {
+		found->fresh = 1;
+		found->error[0] = '\0';
+		new_manifest(d);
+		e = E_OK;
+	} else if (e == E_OK)
+		e = check_identity(d, found);
+	else if (e == E_UNKNOWN)
+		e = E_STALE;
+	if (e == E_OK)
+		e = open_leftovers(d, found);
+	if (e != E_OK)
+		return e;
+	tell(d, boot, found);
+	memcpy(d->man.boot, boot, sizeof(boot));
+	d->bound = d->man.bound;
+	if (found->fresh && (e = commit_now(d)) != E_OK)
+		return fail(found, e, "%s: writing MANIFEST: %s", d->conf.dir,
+		    err_text(e));
+	return e;
+}
+
+static struct data *
+data_new(const struct data_conf *c)
+{
+	struct data	*d;
+	unsigned	 k;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return NULL;
+	d->conf = *c;
+	d->job.d = d;
+	d->fresh.slot = d->fresh_slot;
+	for (k = 0; k < FILES_MAX; k++) {
+		d->file[k].sum.slot = d->slot;
+		d->file[k].now.fd = d->file[k].older.fd = -1;
+	}
+	return d;
+}
+
+enum err
+data_open(struct data **out, const struct data_conf *c,
+    struct data_found *found)
+{
+	struct data	*d;
+	unsigned	 k;
+	enum err	 e;
+
+	memset(found, 0, sizeof(*found));
+	if (c->files == 0 || c->files > FILES_MAX || c->stores == 0 ||
+	    c->store >= c->stores)
+		return fail(found, E_PARAM, "store %u of %u with %u files",
+		    c->store, c->stores, c->files);
+	if ((d = data_new(c)) == NULL)
+		return fail(found, E_NOMEM, "out of memory");
+	e = open_manifest(d, found);
+	for (k = 0; e == E_OK && k < c->files; k++)
+		e = open_file(d, k, found->clean, found);
+	manifest_clear(&d->man);
+	if (e == E_OK && (e = commit_now(d)) != E_OK)
+		fail(found, e, "%s: writing MANIFEST: %s", c->dir, err_text(e));
+	if (e != E_OK) {
+		data_close(d, 0, 0, 0);
+		return e;
+	}
+	*out = d;
+	return E_OK;
+}

@@ -1,0 +1,69 @@
+/*
+ * engine.h: what a data file is made of: a table of engine keys and values.
+ * engine_tkrzw keeps it in one tkrzw HashDBM file (appending), engine_mem in
+ * memory (no file; for tests and for stores.engine = memory).  The same tests
+ * run on both.  Keys and values are bytes; nothing here knows records.
+ */
+#ifndef STORE_ENGINE_H
+#define STORE_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/err.h"
+
+struct engine;			/* one open table */
+struct engine_iter;
+
+/*
+ * Sees the value stored under a key (old NULL: none) and says what is to
+ * become of it: returns 0 to leave it, 1 to store *val of *len bytes.
+ */
+typedef int engine_see(void *arg, const uint8_t *old, size_t oldlen,
+    const uint8_t **val, size_t *len);
+
+struct engine_ops {
+	const char	*name;
+	int		 files;		/* 1: keeps files, 0: memory only */
+	/*
+	 * Opens for writing; create: made with buckets, where nothing or an
+	 * empty file is (the caller may have reserved disk space for it);
+	 * else opened as it stands, without any repair (E_DAMAGED when it was
+	 * not closed).
+	 */
+	enum err	(*open)(struct engine **, const char *path, int create,
+			    uint64_t buckets);
+	/*
+	 * Copies what lies below end of the file at path into a new one, which
+	 * must not exist.  Also makes newpath.tmp.* and removes them.  May take
+	 * minutes, may run on any thread.
+	 */
+	enum err	(*restore)(const char *path, const char *newpath, uint64_t end);
+	/* Looks, and perhaps stores, in one step; E_OK, E_NOSPACE, E_DAMAGED, E_INTERNAL */
+	enum err	(*process)(struct engine *, const uint8_t *key, size_t keylen,
+			    engine_see *, void *arg, int writable);
+	/* Bytes of the file up to the end of its last record. */
+	uint64_t	(*size)(struct engine *);
+	/* What size was while there was no record. */
+	uint64_t	(*base)(struct engine *);
+	uint64_t	(*count)(struct engine *);
+	uint64_t	(*buckets)(struct engine *);
+	/* Bytes that creating with so many buckets writes at once. */
+	uint64_t	(*room)(uint64_t buckets);
+	enum err	(*close)(struct engine **);	/* sets it NULL */
+
+	/* All entries in no order; NULL when out of memory. One per engine. */
+	struct engine_iter *(*iter)(struct engine *);
+	/*
+	 * Next entry: E_OK with borrowed bytes (until the next call),
+	 * E_NOTFOUND at the end, E_DAMAGED.  Writes meanwhile are allowed when
+	 * they do not go to the same engine.
+	 */
+	enum err	(*next)(struct engine_iter *, const uint8_t **key, size_t *keylen,
+			    const uint8_t **val, size_t *vallen);
+	void		(*iter_free)(struct engine_iter *);
+};
+
+extern const struct engine_ops	engine_tkrzw, engine_mem;
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * io.h: the few system calls whose failure the log and the data files must
+ * survive, behind a table, so that tests can make the n-th of them fail or
+ * take long.  io_posix is the real one.  Signatures and errno as in POSIX.
+ */
+#ifndef STORE_IO_H
+#define STORE_IO_H
+
+#include <sys/types.h>
+#include <stddef.h>
+
+struct io {
+	int	(*open)(const struct io *, const char *path, int flags, mode_t);
+	ssize_t	(*pread)(const struct io *, int fd, void *, size_t, off_t);
+	ssize_t	(*pwrite)(const struct io *, int fd, const void *, size_t, off_t);
+	int	(*fdatasync)(const struct io *, int fd);
+	int	(*fsync)(const struct io *, int fd);
+	int	(*fallocate)(const struct io *, int fd, int mode, off_t, off_t);
+	int	(*ftruncate)(const struct io *, int fd, off_t);
+	int	(*rename)(const struct io *, const char *from, const char *to);
+	int	(*unlink)(const struct io *, const char *path);
+	void	*arg;
+};
+
+extern const struct io	io_posix;
+
+/* Loops over short writes and EINTR; 0 or -1 with errno. */
+int	io_write_all(const struct io *, int fd, const void *, size_t, off_t);
+/* Reads exactly n bytes; 0, or -1 (errno 0: end of file came first). */
+int	io_read_all(const struct io *, int fd, void *, size_t, off_t);
+/* fsyncs a directory by path; 0 or -1. */
+int	io_sync_dir(const struct io *, const char *path);
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * manifest.h: MANIFEST, the small file that says which data files of a shard
+ * are true up to where.  Text, one fact a line, the last line a checksum, so
+ * that it can be read at 3 a.m. (doc/storage.md gives the grammar):
+ *
+ *	wharf-manifest 1
+ *	node 00c0ffee00c0ffee
+ *	store 0 of 2 files 16
+ *	boot 0d1cf5bc-...          boot_id of the writer
+ *	clean 0                    1: closed in order, nothing follows in the log
+ *	bound 127389...            clock bound known durable
+ *	lsn 4711                   last LSN given (clean stop only; else 0)
+ *	file K G F L COUNT LIVE    a generation: number, size, LSN, records, bytes
+ *	older K G F L COUNT LIVE   the read-only generation under compaction
+ *	next K G                   next unused generation number
+ *	slot N COUNT DIGEST        live records of a slot, XOR of their digests,
+ *	                           as of the L of the slot's file
+ *	expiry K MINUTE BYTES      bytes that expire in that minute (clean only)
+ *	end XXH3-64 of all before this line
+ */
+#ifndef STORE_MANIFEST_H
+#define STORE_MANIFEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/err.h"
+#include "store/io.h"
+#include "store/record.h"
+
+#define FILES_MAX	64
+
+struct manifest_gen {
+	uint64_t	gen;		/* 0: there is none */
+	uint64_t	size;		/* F */
+	uint64_t	lsn;		/* L */
+	uint64_t	count;		/* records, dead ones included */
+	uint64_t	live;		/* bytes of live records */
+};
+
+struct manifest_file {
+	struct manifest_gen	now, older;
+	uint64_t		next_gen;
+};
+
+struct manifest_slot {
+	uint64_t	count;
+	struct digest	digest;
+};
+
+struct manifest_expiry {
+	uint32_t	file;
+	uint64_t	minute;		/* since 1970 */
+	uint64_t	bytes;
+};
+
+struct manifest {
+	uint64_t		node;
+	unsigned		store, stores, files;
+	char			boot[40];
+	int			clean;
+	uint64_t		bound, lsn;
+	struct manifest_file	file[FILES_MAX];
+	struct manifest_slot	slot[1024];	/* by slot number */
+	struct manifest_expiry	*expiry;	/* owned */
+	size_t			nexpiry;
+};
+
+void		 manifest_init(struct manifest *);
+void		 manifest_clear(struct manifest *);	/* frees what it owns */
+/*
+ * E_NOTFOUND no file, E_DAMAGED (err says the line), E_UNKNOWN a newer
+ * version, E_INTERNAL (errno).
+ */
+enum err	 manifest_load(struct manifest *, const struct io *,
+		    const char *dir, char *err, size_t errlen);
+/* Parses text (for load and the fuzzer). */
+enum err	 manifest_parse(struct manifest *, const char *text, size_t n,
+		    char *err, size_t errlen);
+/* The text, malloc'ed, with its length; NULL when out of memory. */
+char		*manifest_text(const struct manifest *, size_t *n);
+/*
+ * Writes text durably: MANIFEST.tmp, fdatasync, rename, directory fsync.
+ * E_OK, E_NOSPACE, E_INTERNAL.
+ */
+enum err	 manifest_write(const struct io *, const char *dir,
+		    const char *text, size_t n);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * shard.h: one shard: log and data files together, versions, expiry, the
+ * clock.  What a store (and later a router) may include of libshard.
+ *
+ * One thread, the loop's, calls everything here; notify comes from others and
+ * asks for shard_poll.  Nothing blocks except shard_open and shard_close.
+ *
+ * A write is applied at once and gets an LSN; its answer may go out when
+ * shard_released() has reached that LSN.  A read gets the LSN that it depends
+ * on (0: none) and waits likewise.
+ */
+#ifndef STORE_SHARD_H
+#define STORE_SHARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/err.h"
+#include "store/data.h"
+#include "store/engine.h"
+#include "store/record.h"
+#include "store/wal.h"
+
+struct shard;
+
+struct shard_conf {
+	const char		*dir;		/* exists, with wal/ in it */
+	const struct engine_ops	*ops;
+	const struct io		*io;
+	uint64_t		 node;		/* node id */
+	uint16_t		 node_no;	/* in stamps; 0 for a lone node */
+	unsigned		 store, stores, files;
+	size_t			 segment;
+	enum wal_sync		 sync;
+	uint64_t		 compact_bytes;
+	void			(*progress)(void *);
+	void			(*notify)(void *);	/* any thread */
+	void			*arg;
+};
+
+struct shard_opened {
+	int		fresh, clean;
+	uint64_t	replayed;	/* log records */
+	int		torn;		/* a torn log tail was cut */
+	char		error[320];	/* why shard_open failed */
+};
+
+/*
+ * Errors: E_STALE data of another node, count or newer version; E_DAMAGED;
+ * E_NOSPACE; E_INTERNAL.  opened->error says what.
+ */
+enum err	 shard_open(struct shard **, const struct shard_conf *,
+		    struct shard_opened *);
+/* clean: make everything durable, checkpoint, close in order. */
+enum err	 shard_close(struct shard *, int clean);
+
+/* Which record: borrowed bytes. */
+struct shard_key {
+	uint8_t		 type;		/* enum record_type */
+	unsigned	 slot;
+	const uint8_t	*tab, *key;
+	size_t		 tablen, keylen;
+};
+
+struct shard_write {
+	const uint8_t	*val;
+	size_t		 vallen;
+	uint32_t	 ver;		/* expected version, 0 any */
+	int64_t		 ttl;		/* msec, <= 0 none */
+	int		 is_dup, create;
+};
+
+struct shard_result {
+	uint32_t	 version;
+	int		 vererror;
+	uint64_t	 lsn;		/* answer when released up to here */
+};
+
+/*
+ * Looks a live record up; seen (may be NULL) gets it when E_OK; result->lsn is
+ * filled in before that, ->version after.  E_OK, E_NOTFOUND, E_DAMAGED; E_READONLY when it
+ * would meet a record that a failed log may have lost.
+ */
+enum err	 shard_get(struct shard *, const struct shard_key *,
+		    data_seen *seen, void *arg, struct shard_result *);
+/*
+ * Contract 1.2.  E_OK (with vererror: kept as it was), E_VERSION, E_EXISTS,
+ * E_NOTFOUND, E_DAMAGED; E_NOSPACE, E_READONLY: nothing was done.  E_AGAIN:
+ * nothing was done, ask again after the next shard_poll.
+ */
+enum err	 shard_put(struct shard *, const struct shard_key *,
+		    const struct shard_write *, struct shard_result *);
+enum err	 shard_del(struct shard *, const struct shard_key *,
+		    const struct shard_write *, struct shard_result *);
+
+/* At the start of a loop turn: takes the clock. */
+void		 shard_turn(struct shard *);
+/* At its end: hands the batch to the log. */
+void		 shard_kick(struct shard *);
+/* After notify: takes results over. */
+void		 shard_poll(struct shard *);
+/*
+ * Background work of at most about 1 ms: checkpoints, compaction.  Returns 1
+ * when there is more to do soon.
+ */
+int		 shard_work(struct shard *);
+
+uint64_t	 shard_released(const struct shard *);
+/* E_OK, or E_READONLY after a failed write or sync. */
+enum err	 shard_failed(const struct shard *);
+/* Since the last write that succeeded, one was refused for want of space. */
+int		 shard_nospace(const struct shard *);
+/*
+ * After a failure: tries the disk with a small synced file on the helper's
+ * thread; done(arg, E_OK) on the loop when it works again.
+ */
+void		 shard_probe(struct shard *, void (*done)(void *, enum err), void *);
+
+struct shard_stat {
+	struct wal_stat		wal;
+	struct data_stat	data;
+	uint64_t		lsn, durable;
+};
+void		 shard_stat(const struct shard *, struct shard_stat *);
+void		 shard_log_stat(const struct shard *, struct wal_stat *); /* cheap */
+void		 shard_file_name(const struct shard *, unsigned slot, char *, size_t);
+void		 shard_set_compact_bytes(struct shard *, uint64_t);
+
+#endif

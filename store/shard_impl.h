@@ -1,0 +1,63 @@
+/*
+ * shard_impl.h: the inside of a shard, shared by shard.c, shard_kv.c and
+ * shard_clock.c only.
+ */
+#ifndef STORE_SHARD_IMPL_H
+#define STORE_SHARD_IMPL_H
+
+#include <limits.h>
+
+#include "proto/clock.h"
+#include "store/shard.h"
+
+/*
+ * The hybrid clock of one shard.  A stamp's hlc is milliseconds << 16 plus a
+ * counter.  now_ms follows the wall clock, but never goes back: when the wall
+ * clock is behind, it runs at half speed until they meet.
+ */
+struct shard_clock {
+	int64_t		now_ms;
+	mono_t		read;		/* when now_ms was taken */
+	int64_t		frac_us;	/* not yet a whole ms */
+	uint64_t	last;		/* last hlc given */
+	uint64_t	asked;		/* bound put into a batch */
+};
+
+#define CLOCK_AHEAD_MS	1000		/* how far a bound is reserved */
+#define CLOCK_RENEW_MS	500		/* asked for anew below this */
+
+void	 clock_start(struct shard_clock *, uint64_t least);
+void	 clock_turn(struct shard_clock *);
+/* Room for another stamp below the durable bound? */
+int	 clock_may(const struct shard_clock *, uint64_t bound);
+uint64_t clock_next(struct shard_clock *);
+/* The bound to ask for now, or 0 when the one asked for still does. */
+uint64_t clock_want(const struct shard_clock *);
+
+/*
+ * For each 16-bit hash of a key the LSN of the last write to any key with
+ * it: a read of a key whose entry is not released yet waits.  Two keys that
+ * share an entry only make a read wait longer than it must.
+ */
+#define RECENT_SIZE	65536u
+
+struct shard {
+	struct shard_conf	 conf;
+	char			 waldir[PATH_MAX];
+	struct helper		*helper;
+	struct wal		*wal;
+	struct data		*data;
+	struct shard_clock	 clock;
+	int64_t			 wall;		/* ms, of this turn: expiry */
+	uint64_t		 recent[RECENT_SIZE];
+	uint64_t		 ckpt_started;	/* against wal_stat.filled */
+	enum err		 failed;
+	int			 nospace;
+	uint8_t			 key[RECORD_KEY_MAX];	/* of the op at hand */
+	size_t			 keylen;
+};
+
+/* Log segments beyond which writes wait for checkpoints. */
+unsigned shard_log_limit(const struct shard *);
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * shard_kv.c: looking up, storing and deleting one record: the rules of
+ * versions (contract 1.2), expiry and stamps, then log and data file.
+ */
+#include <string.h>
+#include <xxhash.h>
+
+#include "store/shard_impl.h"
+
+/* What stands under a key now. */
+struct current {
+	int		there;		/* any record, dead or expired too */
+	int		live;
+	uint32_t	version;
+	struct stamp	stamp;
+	size_t		bytes;
+	data_seen	*seen;		/* also shown to the caller */
+	void		*arg;
+	int64_t		now;
+};
+
+/* What a rule of versions decides. */
+struct verdict {
+	enum err	err;
+	int		store;		/* 1: go on and write */
+	uint32_t	version;	/* to store, or to report */
+	int		vererror;
+};
+
+static uint64_t	*shard_take_key(struct shard *, const struct shard_key *);
+static enum err	 shard_lookup(struct shard *, const struct shard_key *,
+		    struct current *);
+static void	 current_see(void *, const struct record *);
+static struct verdict rule_put(const struct current *,
+		    const struct shard_write *);
+static struct verdict rule_del(const struct current *,
+		    const struct shard_write *);
+static int	 dup_wins(uint32_t v, uint32_t current);
+static enum err	 shard_reserve(struct shard *, unsigned slot, size_t keylen,
+		    size_t vallen);
+static enum err	 shard_write(struct shard *, const struct shard_key *,
+		    const struct current *, const struct shard_write *,
+		    enum record_kind, uint32_t version, uint64_t *recent);
+static enum err	 shard_refuse_write(struct shard *, enum err);
+
+enum err
+shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
+    void *arg, struct shard_result *res)
+{
+	struct current	 c = { .seen = seen, .arg = arg, .now = s->wall };
+	enum err	 e;
+
+	memset(res, 0, sizeof(*res));
+	res->lsn = *shard_take_key(s, k);
+	if (s->failed != E_OK && res->lsn > wal_released(s->wal))
+		return E_READONLY;
+	if ((e = shard_lookup(s, k, &c)) != E_OK)
+		return e;
+	res->version = c.version;
+	return c.live ? E_OK : E_NOTFOUND;
+}
+
+enum err
+shard_put(struct shard *s, const struct shard_key *k,
+    const struct shard_write *w, struct shard_result *res)
+{
+	struct current	 c = { .now = s->wall };
+	struct verdict	 v;
+	uint64_t	*recent;
+	enum err	 e;
+
+	memset(res, 0, sizeof(*res));
+	if (s->failed != E_OK)
+		return s->failed;
+	recent = shard_take_key(s, k);
+	e = shard_lookup(s, k, &c);
+	/* A damaged record may be replaced by whoever asks for no version. */
+	if (e == E_DAMAGED && w->ver == 0 && !w->create)
+		e = E_NOTFOUND;
+	if (e != E_OK && e != E_NOTFOUND)
+		return e;
+	v = rule_put(&c, w);
+	e = v.err;
+	if (v.store)
+		e = shard_write(s, k, &c, w, RECORD_VALUE, v.version, recent);
+	res->version = v.version;
+	res->vererror = v.vererror;
+	res->lsn = *recent;
+	return e;
+}
+
+enum err
+shard_del(struct shard *s, const struct shard_key *k,
+    const struct shard_write *w, struct shard_result *res)
+{
+	static const struct shard_write	 nothing;
+	struct current	 c = { .now = s->wall };
+	struct verdict	 v;
+	uint64_t	*recent;
+	enum err	 e;
+
+	memset(res, 0, sizeof(*res));
+	if (s->failed != E_OK)
+		return s->failed;
+	recent = shard_take_key(s, k);
+	e = shard_lookup(s, k, &c);
+	if (e == E_DAMAGED && w->ver == 0)
+		c.live = 1;	/* nor need one see a damaged one to delete it */
+	else if (e != E_OK && e != E_NOTFOUND)
+		return e;
+	v = rule_del(&c, w);
+	e = v.err;
+	if (v.store)
+		e = shard_write(s, k, &c, &nothing, RECORD_DEAD,
+		    c.version != 0 ? c.version : 1, recent);
+	res->version = v.version;
+	res->vererror = v.vererror;
+	res->lsn = *recent;
+	return e;
+}
+
+/* Leaves the engine key in s->key; gives the key's place in recent. */
+static uint64_t *
+shard_take_key(struct shard *s, const struct shard_key *k)
+{
+	record_key_put(s->key, k->type, k->tab, k->tablen, k->key, k->keylen);
+	s->keylen = record_key_len(k->tablen, k->keylen);
+	return &s->recent[XXH3_64bits(s->key, s->keylen) % RECENT_SIZE];
+}
+
+static enum err
+shard_lookup(struct shard *s, const struct shard_key *k, struct current *c)
+{
+	return data_get(s->data, k->slot, s->key, s->keylen, current_see, c);
+}
+
+static void
+current_see(void *arg, const struct record *r)
+{
+	struct current	*c = arg;
+
+	c->there = 1;
+	c->stamp = r->stamp;
+	c->bytes = RECORD_HEAD + r->vallen;
+	c->live = r->kind == RECORD_VALUE &&
+	    (r->expiry == 0 || r->expiry > c->now);
+	if (!c->live)
+		return;
+	c->version = r->version;
+	if (c->seen != NULL)
+		c->seen(c->arg, r);
+}
+
+static struct verdict
+verdict(enum err err, int store, uint32_t version, int vererror)
+{
+	return (struct verdict){ err, store, version, vererror };
+}
+
+/* Contract 1.2, the rows of put-like writes. */
+static struct verdict
+rule_put(const struct current *c, const struct shard_write *w)
+{
+	uint32_t	next = c->version % VERSION_MAX + 1;
+
+	if (w->create && c->live)
+		return verdict(E_EXISTS, 0, c->version, 0);
+	if (w->is_dup) {
+		if (w->ver == 0)
+			return verdict(E_VERSION, 0, 0, 0);
+		if (!c->live || dup_wins(w->ver, c->version))
+			return verdict(E_OK, 1, w->ver, 0);
+		return verdict(E_OK, 0, c->version, 1);
+	}
+	if (!c->live && w->ver != 0)
+		return verdict(E_VERSION, 0, 0, 0);
+	if (c->live && w->ver != 0 && w->ver != c->version)
+		return verdict(E_VERSION, 0, c->version, 1);
+	return verdict(E_OK, 1, c->live ? next : 1, 0);
+}
+
+/* Contract 1.2, the rows of deletes. */
+static struct verdict
+rule_del(const struct current *c, const struct shard_write *w)
+{
+	if (!c->live)
+		return verdict(E_NOTFOUND, 0, 0, 0);
+	if (w->ver == 0 || w->ver == c->version)
+		return verdict(E_OK, 1, c->version, 0);
+	if (!w->is_dup)
+		return verdict(E_VERSION, 0, c->version, 1);
+	if (dup_wins(w->ver, c->version))
+		return verdict(E_OK, 1, c->version, 0);
+	return verdict(E_OK, 0, c->version, 1);
+}
+
+/* Not older, or just past the wrap. */
+static int
+dup_wins(uint32_t v, uint32_t current)
+{
+	return v >= current ||
+	    (VERSION_MAX - current <= 100000 && v <= 100000);
+}
+
+/*
+ * Everything a write needs, before any of it is done: a stamp below the
+ * durable bound, log space, space in the data file.
+ */
+static enum err
+shard_reserve(struct shard *s, unsigned slot, size_t keylen, size_t vallen)
+{
+	struct wal_stat	 ws;
+	uint64_t	 want;
+	enum err	 e;
+
+	if (!clock_may(&s->clock, wal_bound(s->wal))) {
+		if ((want = clock_want(&s->clock)) != 0) {
+			s->clock.asked = want;
+			wal_set_bound(s->wal, want);
+			data_set_bound(s->data, want);
+		}
+		wal_kick(s->wal, 1);
+		return E_AGAIN;
+	}
+	wal_stat(s->wal, &ws);
+	if (s->conf.ops->files && ws.segments > shard_log_limit(s))
+		return E_AGAIN;
+	if ((e = wal_reserve(s->wal, keylen, vallen)) != E_OK)
+		return e;
+	return data_reserve(s->data, slot, keylen + vallen);
+}
+
+/* Log first, then the data file; the order of architecture 4, RULE write. */
+static enum err
+shard_write(struct shard *s, const struct shard_key *k,
+    const struct current *c, const struct shard_write *w,
+    enum record_kind kind, uint32_t version, uint64_t *recent)
+{
+	size_t		 n = s->keylen;
+	size_t		 size = RECORD_HEAD + w->vallen;
+	struct record	 r;
+	uint8_t		*key, *val;
+	enum err	 e;
+
+	if ((e = shard_reserve(s, k->slot, n, size)) != E_OK)
+		return shard_refuse_write(s, e);
+	s->nospace = 0;
+	*recent = wal_add(s->wal, n, size, &key, &val);
+	memcpy(key, s->key, n);
+	if (w->vallen > 0)
+		memcpy(val + RECORD_HEAD, w->val, w->vallen);
+	memset(&r, 0, sizeof(r));
+	r.stamp.hlc = clock_next(&s->clock);
+	r.stamp.node = s->conf.node_no;
+	r.stamp.store = (uint16_t)s->conf.store;
+	r.prev = c->stamp;
+	r.expiry = w->ttl > 0 ? s->wall + w->ttl : 0;
+	r.version = version;
+	r.slot = (uint16_t)k->slot;
+	r.kind = (uint8_t)kind;
+	r.replaced = c->there ? (uint32_t)(n + c->bytes) : 0;
+	r.vallen = w->vallen;
+	record_seal(val, &r, key, n);
+	if (data_set(s->data, k->slot, key, n, val, size, *recent) != E_OK) {
+		s->failed = E_READONLY;
+		return E_UNSURE;	/* the log may have it */
+	}
+	return E_OK;
+}
+
+static enum err
+shard_refuse_write(struct shard *s, enum err e)
+{
+	if (e == E_NOSPACE)
+		s->nospace = 1;
+	return e;
+}

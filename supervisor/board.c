@@ -1,0 +1,264 @@
+/*
+ * board.c: counters, gauges and histograms in one shared memfd.  wharfd makes
+ * it and every actor maps it whole; the size is sealed, so a place can never
+ * vanish under a reader.  A header says what the memory is: processes of two
+ * builds never read each other's numbers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "supervisor/board.h"
+
+#define BOARD_MAGIC	0x31425257u	/* "WRB1" */
+#define BOARD_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define BOARD_PLACES	4096		/* more is nonsense */
+#define STEPS		8		/* linear steps per power of two */
+#define STEP_BITS	3
+
+struct board_actor {
+	_Alignas(64) _Atomic int64_t	value[BC_MAX_];
+	_Atomic uint64_t		hist[BH_MAX_][BOARD_BUCKETS];
+};
+
+struct shared {
+	uint32_t		magic, n;
+	uint64_t		place_size;
+	struct board_actor	place[];
+};
+
+struct board {
+	struct shared	*mem;
+	size_t		 size;
+	unsigned	 n;
+};
+
+static const struct {
+	const char	*name, *help;
+	int		 gauge;
+} values[] = {
+#define COUNTER(id, name, help) [id] = { name, help, 0 },
+#define GAUGE(id, name, help) [id] = { name, help, 1 },
+#define HIST(id, name, help)
+#include "supervisor/board.def"
+#undef COUNTER
+#undef GAUGE
+#undef HIST
+};
+
+static const char *const hist_names[] = {
+#define COUNTER(id, name, help)
+#define GAUGE(id, name, help)
+#define HIST(id, name, help) [id] = name,
+#include "supervisor/board.def"
+#undef COUNTER
+#undef GAUGE
+#undef HIST
+};
+
+static size_t
+board_size(unsigned n)
+{
+	return sizeof(struct shared) + n * sizeof(struct board_actor);
+}
+
+int
+board_create(unsigned n)
+{
+	struct shared	 head = { .magic = BOARD_MAGIC, .n = n,
+			    .place_size = sizeof(struct board_actor) };
+	int		 fd, saved;
+
+	fd = memfd_create("wharf-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd == -1)
+		return -1;
+	if (ftruncate(fd, (off_t)board_size(n)) == 0 &&
+	    pwrite(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	    fcntl(fd, F_ADD_SEALS, BOARD_SEALS) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static int
+board_is_ours(const struct shared *m, size_t size)
+{
+	return m->magic == BOARD_MAGIC && m->n <= BOARD_PLACES &&
+	    m->place_size == sizeof(struct board_actor) &&
+	    board_size(m->n) == size;
+}
+
+struct board *
+board_map(int fd)
+{
+	struct board	*b;
+	struct stat	 st;
+	int		 seals = fcntl(fd, F_GET_SEALS);
+
+	if (fstat(fd, &st) == -1 || seals == -1)
+		return NULL;
+	if ((size_t)st.st_size < sizeof(struct shared) ||
+	    (seals & BOARD_SEALS) != BOARD_SEALS) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return NULL;
+	b->size = (size_t)st.st_size;
+	b->mem = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (b->mem == MAP_FAILED) {
+		free(b);
+		return NULL;
+	}
+	if (!board_is_ours(b->mem, b->size)) {
+		board_unmap(b);
+		errno = EINVAL;
+		return NULL;
+	}
+	b->n = b->mem->n;
+	return b;
+}
+
+void
+board_unmap(struct board *b)
+{
+	if (b == NULL)
+		return;
+	munmap(b->mem, b->size);
+	free(b);
+}
+
+struct board_actor *
+board_place(struct board *b, unsigned n)
+{
+	return n < b->n ? &b->mem->place[n] : NULL;
+}
+
+void
+board_clear(struct board_actor *p)
+{
+	unsigned	i, j;
+
+	for (i = 0; i < BC_MAX_; i++)
+		atomic_store_explicit(&p->value[i], 0, memory_order_relaxed);
+	for (i = 0; i < BH_MAX_; i++)
+		for (j = 0; j < BOARD_BUCKETS; j++)
+			atomic_store_explicit(&p->hist[i][j], 0,
+			    memory_order_relaxed);
+}
+
+void
+board_add(struct board_actor *p, enum board_id id, int64_t n)
+{
+	atomic_fetch_add_explicit(&p->value[id], n, memory_order_relaxed);
+}
+
+void
+board_set(struct board_actor *p, enum board_id id, int64_t n)
+{
+	atomic_store_explicit(&p->value[id], n, memory_order_relaxed);
+}
+
+int64_t
+board_get(const struct board_actor *p, enum board_id id)
+{
+	return atomic_load_explicit(&p->value[id], memory_order_relaxed);
+}
+
+const char *
+board_name(enum board_id id)
+{
+	return values[id].name;
+}
+
+int
+board_is_gauge(enum board_id id)
+{
+	return values[id].gauge;
+}
+
+const char *
+board_help(enum board_id id)
+{
+	return values[id].help;
+}
+
+/*
+ * Below STEPS each value has its bucket; above, a power of two has STEPS
+ * buckets, numbered by the bits behind the highest one.
+ */
+static unsigned
+bucket_of(int64_t us)
+{
+	unsigned	high, b;
+
+	if (us < STEPS)
+		return us < 0 ? 0 : (unsigned)us;
+	high = 63 - (unsigned)__builtin_clzll((uint64_t)us);
+	b = (high - STEP_BITS + 1) * STEPS +
+	    (unsigned)(us >> (high - STEP_BITS) & (STEPS - 1));
+	return b < BOARD_BUCKETS ? b : BOARD_BUCKETS - 1;
+}
+
+int64_t
+board_bucket_top(unsigned b)
+{
+	if (b < STEPS)
+		return b;
+	return ((int64_t)(STEPS + b % STEPS + 1) << (b / STEPS - 1)) - 1;
+}
+
+void
+board_time(struct board_actor *p, enum board_hist h, int64_t us)
+{
+	atomic_fetch_add_explicit(&p->hist[h][bucket_of(us)], 1,
+	    memory_order_relaxed);
+}
+
+const char *
+board_hist_name(enum board_hist h)
+{
+	return hist_names[h];
+}
+
+uint64_t
+board_bucket(const struct board_actor *p, enum board_hist h, unsigned b)
+{
+	return atomic_load_explicit(&p->hist[h][b], memory_order_relaxed);
+}
+
+uint64_t
+board_hist_count(const struct board_actor *p, enum board_hist h)
+{
+	uint64_t	n = 0;
+	unsigned	b;
+
+	for (b = 0; b < BOARD_BUCKETS; b++)
+		n += board_bucket(p, h, b);
+	return n;
+}
+
+int64_t
+board_quantile(const struct board_actor *p, enum board_hist h, double q)
+{
+	uint64_t	total = board_hist_count(p, h), seen = 0, want;
+	unsigned	b;
+
+	if (total == 0)
+		return 0;
+	/* The want-th smallest entry, counted from 1 and rounded up. */
+	want = (uint64_t)(q * (double)total);
+	if ((double)want < q * (double)total || want == 0)
+		want++;
+	for (b = 0; b < BOARD_BUCKETS - 1; b++)
+		if ((seen += board_bucket(p, h, b)) >= want)
+			break;
+	return board_bucket_top(b);
+}

@@ -1,0 +1,382 @@
+/*
+ * control.c: the server of the control socket in wharfd's loop; see control.h.
+ *
+ * Limits: CLIENTS at once, one request of REQUEST_MAX bytes each, CLIENT_S
+ * seconds for it; whoever is late, garbled or of another user is refused.
+ * Nothing a client does is fatal, and nothing blocks.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/control.h"
+#include "supervisor/status.h"
+#include "supervisor/wharfd.h"
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#define CLIENTS		16
+#define REQUEST_MAX	4096
+#define CLIENT_S	5.0
+
+struct client {
+	struct control	*control;
+	int		 fd;			/* -1: free */
+	char		 in[REQUEST_MAX];
+	size_t		 n;
+	char		*reply;
+	size_t		 len, off;
+	int		 stays;			/* until wharfd ends */
+	ev_io		 io;
+	ev_timer	 timeout;
+};
+
+struct control {
+	struct wharfd		*w;
+	struct ev_loop		*loop;
+	char			 path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	int			 fd;
+	ev_io			 io;
+	struct client		 client[CLIENTS];
+	struct log_limit	 refused;
+};
+
+/* Commands: a new reference each; what is missing or wrong is an error. */
+
+static json_t *
+reply_error(const char *why)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
+}
+
+static json_t *
+cmd_status(struct client *cl, const json_t *req)
+{
+	json_t	*o = status_json(cl->control->w);
+
+	(void)req;
+	if (o != NULL)
+		json_object_set_new(o, "ok", json_true());
+	return o;
+}
+
+static json_t *
+cmd_version(struct client *cl, const json_t *req)
+{
+	(void)cl, (void)req;
+	return json_pack("{s:b, s:s}", "ok", 1, "version", PACKAGE_VERSION);
+}
+
+static json_t *
+cmd_stop(struct client *cl, const json_t *req)
+{
+	(void)req;
+	cl->stays = 1;
+	tree_stop(&cl->control->w->tree, 0);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *
+cmd_restart(struct client *cl, const json_t *req)
+{
+	const json_t	*seat = json_object_get(req, "seat");
+	const char	*role;
+	json_int_t	 n = -1;
+	int		 done;
+
+	role = json_string_value(json_object_get(req, "role"));
+	if (seat != NULL) {
+		n = json_integer_value(seat);
+		if (!json_is_integer(seat) || n < 0 || n > 4096)
+			return reply_error("seat: no such number");
+	}
+	if (role == NULL)
+		return reply_error("role: missing");
+	done = tree_restart(&cl->control->w->tree, role, (int)n);
+	if (done == -1)
+		return reply_error("no such actor, or wharfd is stopping");
+	return json_pack("{s:b, s:i}", "ok", 1, "restarted", done);
+}
+
+static json_t *
+cmd_reload(struct client *cl, const json_t *req)
+{
+	char	why[1024];
+
+	(void)req;
+	if (wharfd_reload(cl->control->w, why, sizeof(why)) == -1)
+		return reply_error(why);
+	return json_pack("{s:b, s:s}", "ok", 1, "needs_restart", why);
+}
+
+static json_t *
+cmd_log_level(struct client *cl, const json_t *req)
+{
+	const char	*word;
+	int		 level;
+
+	word = json_string_value(json_object_get(req, "level"));
+	if (word == NULL || (level = log_level_parse(word)) == -1)
+		return reply_error("level: error, warn, info or debug");
+	wharfd_log_level(cl->control->w, level);
+	return json_pack("{s:b, s:s}", "ok", 1, "level", word);
+}
+
+static const struct {
+	const char	*name;
+	json_t		*(*fn)(struct client *, const json_t *);
+} commands[] = {
+	{ "status", cmd_status },
+	{ "version", cmd_version },
+	{ "stop", cmd_stop },
+	{ "restart", cmd_restart },
+	{ "reload", cmd_reload },
+	{ "log-level", cmd_log_level },
+};
+
+static json_t *
+control_command(struct client *cl, const json_t *req)
+{
+	const char	*cmd;
+	size_t		 i;
+
+	if (!json_is_object(req))
+		return reply_error("the request is no JSON object");
+	cmd = json_string_value(json_object_get(req, "cmd"));
+	if (cmd == NULL)
+		return reply_error("cmd: missing");
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, cmd) == 0)
+			return commands[i].fn(cl, req);
+	return reply_error("cmd: unknown");
+}
+
+/* Clients */
+
+static void
+client_close(struct client *cl)
+{
+	ev_io_stop(cl->control->loop, &cl->io);
+	ev_timer_stop(cl->control->loop, &cl->timeout);
+	if (cl->fd != -1)
+		close(cl->fd);
+	free(cl->reply);
+	cl->reply = NULL;
+	cl->fd = -1;
+}
+
+static void
+client_write(struct client *cl)
+{
+	ssize_t	n;
+
+	while (cl->off < cl->len) {
+		n = send(cl->fd, cl->reply + cl->off, cl->len - cl->off,
+		    MSG_NOSIGNAL);
+		if (n == -1 && errno == EAGAIN)
+			return;
+		if (n == -1 && errno != EINTR) {
+			client_close(cl);
+			return;
+		}
+		if (n > 0)
+			cl->off += (size_t)n;
+	}
+	if (!cl->stays) {
+		client_close(cl);
+		return;
+	}
+	ev_io_stop(cl->control->loop, &cl->io);
+	ev_timer_stop(cl->control->loop, &cl->timeout);
+}
+
+static void
+client_answer(struct client *cl, json_t *reply)
+{
+	char	*text = NULL;
+
+	if (reply != NULL)
+		text = json_dumps(reply, JSON_COMPACT);
+	json_decref(reply);
+	if (text == NULL) {
+		client_close(cl);
+		return;
+	}
+	cl->reply = text;
+	cl->len = strlen(text);
+	cl->off = 0;
+	text[cl->len++] = '\n';		/* in place of the NUL */
+	ev_io_stop(cl->control->loop, &cl->io);
+	ev_io_set(&cl->io, cl->fd, EV_WRITE);
+	ev_io_start(cl->control->loop, &cl->io);
+	client_write(cl);
+}
+
+static void
+client_request(struct client *cl, size_t len)
+{
+	json_error_t	 e;
+	json_t		*req = json_loadb(cl->in, len, JSON_REJECT_DUPLICATES, &e);
+	json_t		*reply;
+
+	reply = req == NULL ? reply_error("the request is not JSON") :
+	    control_command(cl, req);
+	json_decref(req);
+	client_answer(cl, reply);
+}
+
+static void
+client_read(struct client *cl)
+{
+	ssize_t	 n = read(cl->fd, cl->in + cl->n, REQUEST_MAX - cl->n);
+	char	*end;
+
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_close(cl);
+		return;
+	}
+	cl->n += (size_t)n;
+	if ((end = memchr(cl->in, '\n', cl->n)) != NULL)
+		client_request(cl, (size_t)(end - cl->in));
+	else if (cl->n == REQUEST_MAX)
+		client_answer(cl, reply_error("the request is too long"));
+}
+
+static void
+on_client(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct client	*cl = w->data;
+
+	(void)loop, (void)revents;
+	if (cl->reply == NULL)
+		client_read(cl);
+	else
+		client_write(cl);
+}
+
+static void
+on_timeout(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)revents;
+	client_close(w->data);
+}
+
+static int
+is_allowed(int fd)
+{
+	struct ucred	u;
+	socklen_t	len = sizeof(u);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &u, &len) == 0 &&
+	    (u.uid == 0 || u.uid == geteuid());
+}
+
+static struct client *
+client_free_slot(struct control *c)
+{
+	int	i;
+
+	for (i = 0; i < CLIENTS; i++)
+		if (c->client[i].fd == -1)
+			return &c->client[i];
+	return NULL;
+}
+
+static void
+on_accept(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct control	*c = w->data;
+	struct client	*cl;
+	int		 fd;
+
+	(void)revents;
+	fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd == -1)
+		return;
+	cl = client_free_slot(c);
+	if (cl == NULL || !is_allowed(fd)) {
+		log_limited(&c->refused, "control: client refused: %s",
+		    cl == NULL ? "too many" : "another user");
+		close(fd);
+		return;
+	}
+	cl->fd = fd;
+	cl->n = cl->len = cl->off = 0;
+	cl->stays = 0;
+	ev_io_set(&cl->io, fd, EV_READ);
+	ev_io_start(loop, &cl->io);
+	ev_timer_set(&cl->timeout, CLIENT_S, 0.);
+	ev_timer_start(loop, &cl->timeout);
+}
+
+/* Beginning and end */
+
+static int
+control_listen(struct control *c, const char *run)
+{
+	struct sockaddr_un	sun = { .sun_family = AF_UNIX };
+
+	snprintf(c->path, sizeof(c->path), "%s/control", run);
+	memcpy(sun.sun_path, c->path, sizeof(c->path));
+	unlink(c->path);
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd == -1)
+		return -1;
+	/* The mode before anybody can connect. */
+	if (fchmod(c->fd, 0600) == -1 ||
+	    bind(c->fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    chmod(c->path, 0600) == -1)
+		return -1;
+	return listen(c->fd, CLIENTS);
+}
+
+struct control *
+control_new(struct wharfd *w)
+{
+	struct control	*c = calloc(1, sizeof(*c));
+	int		 i;
+
+	if (c == NULL)
+		fatal("control");
+	c->w = w;
+	c->loop = w->tree.loop;
+	if (control_listen(c, conf_str(w->tree.conf, CONF_NODE_RUN)) == -1)
+		fatal("control socket %s", c->path);
+	for (i = 0; i < CLIENTS; i++) {
+		c->client[i].control = c;
+		c->client[i].fd = -1;
+		ev_io_init(&c->client[i].io, on_client, -1, EV_READ);
+		ev_timer_init(&c->client[i].timeout, on_timeout, 0., 0.);
+		c->client[i].io.data = &c->client[i];
+		c->client[i].timeout.data = &c->client[i];
+	}
+	ev_io_init(&c->io, on_accept, c->fd, EV_READ);
+	c->io.data = c;
+	ev_io_start(c->loop, &c->io);
+	return c;
+}
+
+void
+control_free(struct control *c)
+{
+	int	i;
+
+	if (c == NULL)
+		return;
+	for (i = 0; i < CLIENTS; i++)
+		client_close(&c->client[i]);
+	ev_io_stop(c->loop, &c->io);
+	close(c->fd);
+	unlink(c->path);
+	free(c);
+}

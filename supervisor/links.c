@@ -1,0 +1,205 @@
+/*
+ * links.c: who has which link; see links.h.  Runs in wharfd.
+ *
+ * Each link has a number and an nng path of its own that is never used again
+ * while this wharfd lives, and a lane (memory made here, closed here once both
+ * ends have it).  What cannot be made now is tried again after a pause.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/lane.h"
+#include "proto/msg.h"
+#include "proto/msg_ctl.h"
+#include "supervisor/links.h"
+
+#define PAUSE_FIRST	50000		/* usec */
+#define PAUSE_MOST	5000000		/* usec */
+#define SETTLED		10000000	/* usec: lived that long, no repetition */
+
+struct pair {
+	struct links	*links;
+	struct child	*dial, *listen;
+	uint64_t	 id;		/* 0: no link */
+	mono_t		 made;
+	int64_t		 pause;
+	ev_timer	 again;
+};
+
+struct links {
+	struct ev_loop		*loop;
+	struct links_conf	 conf;
+	uint64_t		 last_id;
+	unsigned		 n;
+	struct pair		*pairs;
+};
+
+static void
+pair_path(const struct pair *p, char path[LINK_PATH_MAX])
+{
+	snprintf(path, LINK_PATH_MAX, "%s/l.%llu", p->links->conf.run,
+	    (unsigned long long)p->id);
+}
+
+static void
+pair_offer(const struct pair *p, struct child *to, struct child *peer, int dial,
+    int memfd)
+{
+	uint8_t			buf[256];
+	struct link_offer	o = { .id = p->id, .from = peer->from,
+	    .seat = peer->seat, .peer_inc = peer->inc, .peer_pid = peer->pid,
+	    .dial = (uint8_t)dial };
+	struct frame		f = { .msg = MSG_LANE };
+	int			fds[2] = { memfd, peer->bell };
+
+	pair_path(p, o.path);
+	f.val = buf;
+	f.vallen = (uint32_t)link_offer_put(buf, sizeof(buf), &o);
+	assert(f.vallen > 0);
+	child_send(to, &f, fds, memfd == -1 ? 0 : 2);
+}
+
+static void
+pair_retry(struct pair *p)
+{
+	int64_t	lived = mono_diff(p->made, mono_now());
+
+	if (p->pause == 0 || lived > SETTLED)
+		p->pause = PAUSE_FIRST;
+	else if ((p->pause *= 2) > PAUSE_MOST)
+		p->pause = PAUSE_MOST;
+	ev_now_update(p->links->loop);
+	ev_timer_stop(p->links->loop, &p->again);
+	ev_timer_set(&p->again, (double)p->pause / 1e6, 0.);
+	ev_timer_start(p->links->loop, &p->again);
+}
+
+static void
+pair_make(struct pair *p)
+{
+	size_t	ring = p->links->conf.ring;
+	int	memfd = -1;
+
+	ev_timer_stop(p->links->loop, &p->again);
+	if (p->id != 0 || p->dial->v.state != CHILD_READY ||
+	    p->listen->v.state != CHILD_READY)
+		return;
+	p->made = mono_now();
+	if (ring > 0 && (memfd = lane_create(ring)) == -1) {
+		log_warn("lane for %s and %s", p->dial->name, p->listen->name);
+		pair_retry(p);
+		return;
+	}
+	p->id = ++p->links->last_id;
+	log_debug("link %llu: %s to %s", (unsigned long long)p->id,
+	    p->dial->name, p->listen->name);
+	pair_offer(p, p->listen, p->dial, 0, memfd);
+	pair_offer(p, p->dial, p->listen, 1, memfd);
+	if (memfd != -1)
+		close(memfd);
+}
+
+static void
+on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)revents;
+	pair_make(w->data);
+}
+
+/* Tells both ends; the one that is dead does not hear it. */
+static void
+pair_drop(struct pair *p)
+{
+	struct frame	f = { .msg = MSG_UNLINK, .id = p->id };
+	char		path[LINK_PATH_MAX];
+
+	ev_timer_stop(p->links->loop, &p->again);
+	if (p->id == 0)
+		return;
+	child_send(p->dial, &f, NULL, 0);
+	child_send(p->listen, &f, NULL, 0);
+	/* A listener that was killed has left its socket. */
+	pair_path(p, path);
+	unlink(path);
+	p->id = 0;
+}
+
+void
+links_ready(struct links *l, struct child *c)
+{
+	unsigned	i;
+
+	for (i = 0; i < l->n; i++)
+		if (l->pairs[i].dial == c || l->pairs[i].listen == c)
+			pair_make(&l->pairs[i]);
+}
+
+void
+links_gone(struct links *l, struct child *c)
+{
+	unsigned	i;
+
+	for (i = 0; i < l->n; i++)
+		if (l->pairs[i].dial == c || l->pairs[i].listen == c)
+			pair_drop(&l->pairs[i]);
+}
+
+void
+links_broken(struct links *l, uint64_t id)
+{
+	unsigned	i;
+
+	for (i = 0; i < l->n; i++) {
+		if (id == 0 || l->pairs[i].id != id)
+			continue;
+		log_info("link %llu between %s and %s is broken, renewing it",
+		    (unsigned long long)id, l->pairs[i].dial->name,
+		    l->pairs[i].listen->name);
+		pair_drop(&l->pairs[i]);
+		pair_retry(&l->pairs[i]);
+		return;
+	}
+}
+
+struct links *
+links_new(struct ev_loop *loop, const struct links_conf *conf)
+{
+	struct links	*l = calloc(1, sizeof(*l));
+	struct pair	*p;
+	unsigned	 i, j;
+
+	if (l == NULL || (l->pairs = calloc(conf->ndial * conf->nlisten,
+	    sizeof(*l->pairs))) == NULL) {
+		free(l);
+		return NULL;
+	}
+	l->loop = loop;
+	l->conf = *conf;
+	for (i = 0; i < conf->ndial; i++) {
+		for (j = 0; j < conf->nlisten; j++) {
+			p = &l->pairs[l->n++];
+			p->links = l;
+			p->dial = &conf->dial[i];
+			p->listen = &conf->listen[j];
+			ev_timer_init(&p->again, on_again, 0., 0.);
+			p->again.data = p;
+		}
+	}
+	return l;
+}
+
+void
+links_free(struct links *l)
+{
+	unsigned	i;
+
+	if (l == NULL)
+		return;
+	for (i = 0; i < l->n; i++)
+		pair_drop(&l->pairs[i]);
+	free(l->pairs);
+	free(l);
+}

@@ -1,0 +1,44 @@
+/*
+ * listen.h: the listening sockets of the node: for each address and each
+ * worker seat one with SO_REUSEPORT, or those that systemd passed, shared by
+ * all workers.
+ */
+#ifndef SUPERVISOR_LISTEN_H
+#define SUPERVISOR_LISTEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "supervisor/addr.h"
+#include "supervisor/conf.h"
+
+struct listen_socket {
+	uint64_t	id;
+	int		fd;
+	int		mq;		/* 0: db */
+	int		seat;		/* -1: shared by all */
+};
+
+struct listen_set {
+	struct listen_socket	*s;
+	unsigned		 n;
+	/* The addresses with the ports that were chosen. */
+	struct {
+		int	mq;
+		char	text[ADDR_TEXT];
+	}			 addr[2 * ADDR_LIST];
+	unsigned		 naddr;
+};
+
+/*
+ * Takes sockets passed by systemd (LISTEN_FDS; names db and mq, without names
+ * the first is db and the second mq), or opens those of the configuration.
+ * 0, or -1 with a message.
+ */
+int	 listen_open(struct listen_set *, const struct conf *, unsigned seats,
+	    char *err, size_t errlen);
+void	 listen_close(struct listen_set *);
+/* Writes "db 127.0.0.1:8085" lines to path; 0 or -1 (errno). */
+int	 listen_write_ports(const struct listen_set *, const char *path);
+
+#endif

@@ -1,0 +1,358 @@
+/*
+ * tree.c: births and deaths of all children in wharfd; see tree.h.
+ *
+ * Invariant: outside of a stop every seat has a process, or a timer that will
+ * start one.  Fatal: only what fails before the first birth.
+ */
+#include <sys/random.h>
+#include <sys/wait.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/msg.h"
+#include "supervisor/actor.h"
+#include "supervisor/tree.h"
+
+#define HURRY_US	2000000
+
+static const struct {
+	const char	*role;
+	unsigned	 from;
+	enum conf_id	 count;
+	int64_t		 limit;		/* usec for a stop; 0: patience */
+	int64_t		 patience;	/* usec without PROGRESS */
+} kinds[TREE_GROUPS] = {
+	[TREE_STORES] = { "store", FROM_STORE, CONF_STORES_COUNT, 0,
+	    VIGIL_PROGRESS },
+	[TREE_WORKERS] = { "worker", FROM_WORKER, CONF_WORKERS_COUNT, 10000000,
+	    VIGIL_PROGRESS },
+};
+
+static int
+is_worker(const struct child *c)
+{
+	return c->from == FROM_WORKER;
+}
+
+/* Stop */
+
+static unsigned
+group_alive(const struct group *g)
+{
+	unsigned	i, n = 0;
+
+	for (i = 0; i < g->n; i++)
+		n += g->c[i].pid != 0;
+	return n;
+}
+
+static void
+group_stop(const struct tree *t, int k)
+{
+	const struct group	*g = &t->group[k];
+	unsigned		 i;
+
+	for (i = 0; i < g->n; i++)
+		child_stop(&g->c[i], t->hurry,
+		    t->hurry ? HURRY_US : kinds[k].limit, kinds[k].patience);
+}
+
+/* The workers first: they drain through the stores. */
+static void
+tree_stop_next(struct tree *t)
+{
+	int	k;
+
+	for (k = TREE_GROUPS - 1; k >= 0; k--) {
+		if (!t->group[k].told) {
+			t->group[k].told = 1;
+			group_stop(t, k);
+		}
+		if (group_alive(&t->group[k]) > 0 && !t->hurry)
+			return;
+	}
+	for (k = 0; k < TREE_GROUPS; k++)
+		if (group_alive(&t->group[k]) > 0)
+			return;
+	ev_break(t->loop, EVBREAK_ALL);
+}
+
+void
+tree_stop(struct tree *t, int code)
+{
+	int	k;
+
+	if (!t->stopping) {
+		log_info("stopping");
+		t->stopping = 1;
+		t->code = code;
+	} else if (!t->hurry) {
+		log_warnx("stopping in a hurry");
+		t->hurry = 1;
+		for (k = 0; k < TREE_GROUPS; k++)
+			t->group[k].told = 0;
+	}
+	tree_stop_next(t);
+}
+
+/* Hooks of the children */
+
+static void
+on_ready(struct child *c)
+{
+	struct tree	*t = c->env->arg;
+
+	links_ready(t->links, c);
+	if (is_worker(c))
+		seats_ready(t->seats, c);
+}
+
+static void
+on_broken(struct child *c, uint64_t link)
+{
+	struct tree	*t = c->env->arg;
+
+	if (!t->stopping)
+		links_broken(t->links, link);
+}
+
+static enum death
+death_kind(const struct child *c, int status)
+{
+	if (c->asked)
+		return DEATH_ASKED;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == ACTOR_EXIT_RECOVER)
+		return DEATH_RECOVER;
+	return c->was_ready ? DEATH_LATE : DEATH_EARLY;
+}
+
+static void
+on_gone(struct child *c, int status)
+{
+	struct tree	*t = c->env->arg;
+
+	links_gone(t->links, c);
+	if (is_worker(c))
+		seats_gone(t->seats, c);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == ACTOR_EXIT_REFUSED &&
+	    !t->stopping) {
+		log_errorx("%s refuses its data, a restart would not help",
+		    c->name);
+		tree_stop(t, 1);
+		return;
+	}
+	if (t->stopping)
+		tree_stop_next(t);
+	else
+		child_start_later(c, brake_death(&c->brake, mono_now(),
+		    death_kind(c, status)));
+}
+
+static const struct child_hooks hooks = {
+	.ready = on_ready,
+	.broken = on_broken,
+	.gone = on_gone,
+};
+
+/* Vigil */
+
+static void
+tree_look(struct tree *t, mono_t now, int64_t slept)
+{
+	struct child	*c;
+	unsigned	 i;
+	int		 k;
+
+	for (k = 0; k < TREE_GROUPS; k++) {
+		for (i = 0; i < t->group[k].n; i++) {
+			c = &t->group[k].c[i];
+			if (slept > 0)
+				vigil_grace(&c->v, now, slept);
+			else
+				child_look(c, now);
+		}
+	}
+}
+
+static void
+on_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct tree	*t = w->data;
+	mono_t		 now = mono_now();
+	int64_t		 late = mono_diff(t->last_tick, now) - VIGIL_TICK;
+
+	(void)loop, (void)revents;
+	t->last_tick = now;
+	if (late > VIGIL_LATE)
+		log_warnx("was not running for %lld.%03lld s, everybody gets "
+		    "that time again", (long long)late / 1000000,
+		    (long long)late / 1000 % 1000);
+	tree_look(t, now, late > VIGIL_LATE ? late : 0);
+}
+
+/* Orders */
+
+static int
+kind_of(const char *role)
+{
+	int	k;
+
+	for (k = 0; k < TREE_GROUPS; k++)
+		if (strcmp(kinds[k].role, role) == 0)
+			return k;
+	return -1;
+}
+
+static void
+restart_one(struct tree *t, int k, struct child *c)
+{
+	log_info("%s: restart asked for", c->name);
+	brake_reset(&c->brake);
+	if (c->pid == 0) {
+		child_start(c);
+		return;
+	}
+	child_stop(c, 0, kinds[k].limit, kinds[k].patience);
+	if (is_worker(c))
+		seats_gone(t->seats, c);
+}
+
+int
+tree_restart(struct tree *t, const char *role, int seat)
+{
+	int		k = kind_of(role);
+	unsigned	i;
+
+	if (k == -1 || seat < -1 || seat >= (int)t->group[k].n || t->stopping)
+		return -1;
+	if (seat >= 0) {
+		restart_one(t, k, &t->group[k].c[seat]);
+		return 1;
+	}
+	for (i = 0; i < t->group[k].n; i++)
+		restart_one(t, k, &t->group[k].c[i]);
+	return (int)t->group[k].n;
+}
+
+void
+tree_pass_conf(struct tree *t)
+{
+	struct frame	f = { .msg = MSG_RELOAD };
+	int		fd = conf_to_memfd(t->conf), k;
+	unsigned	i;
+
+	if (fd == -1) {
+		log_error("configuration for the actors");
+		return;
+	}
+	close(t->env.conf_fd);
+	t->env.conf_fd = fd;
+	for (k = 0; k < TREE_GROUPS; k++)
+		for (i = 0; i < t->group[k].n; i++)
+			child_send(&t->group[k].c[i], &f, &fd, 1);
+}
+
+/* Beginning and end */
+
+static unsigned
+group_open(struct tree *t, int k, unsigned place)
+{
+	struct group	*g = &t->group[k];
+	unsigned	 i;
+
+	g->n = (unsigned)conf_int(t->conf, kinds[k].count);
+	if ((g->c = calloc(g->n, sizeof(*g->c))) == NULL)
+		fatal("%s", kinds[k].role);
+	for (i = 0; i < g->n; i++)
+		child_init(&g->c[i], &t->env, kinds[k].role, kinds[k].from, i,
+		    place + i, board_place(t->board, place + i));
+	return g->n;
+}
+
+static void
+tree_env(struct tree *t)
+{
+	struct child_env	*e = &t->env;
+	unsigned		 places = 1;	/* wharfd's own */
+	int			 k;
+
+	for (k = 0; k < TREE_GROUPS; k++)
+		places += (unsigned)conf_int(t->conf, kinds[k].count);
+	e->loop = t->loop;
+	e->hooks = &hooks;
+	e->arg = t;
+	e->dir = t->dir;
+	e->node = t->node->id;
+	e->lock_fd = t->node->actors_lock;
+	if ((e->board_fd = board_create(places)) == -1 ||
+	    (t->board = board_map(e->board_fd)) == NULL)
+		fatal("board");
+	if ((e->conf_fd = conf_to_memfd(t->conf)) == -1)
+		fatal("configuration for the actors");
+	if (getrandom(&e->next_inc, sizeof(e->next_inc), 0) !=
+	    (ssize_t)sizeof(e->next_inc))
+		fatal("getrandom");
+	e->next_inc |= e->next_inc == 0;
+}
+
+void
+tree_open(struct tree *t)
+{
+	struct links_conf	lc = { 0 };
+	unsigned		place = 1;
+	int			k;
+
+	t->born = t->last_tick = mono_now();
+	tree_env(t);
+	for (k = 0; k < TREE_GROUPS; k++)
+		place += group_open(t, k, place);
+	lc.run = conf_str(t->conf, CONF_NODE_RUN);
+	if (conf_int(t->conf, CONF_LANES_ENABLED))
+		lc.ring = (size_t)conf_int(t->conf, CONF_LANES_SIZE);
+	lc.dial = t->group[TREE_WORKERS].c;
+	lc.ndial = t->group[TREE_WORKERS].n;
+	lc.listen = t->group[TREE_STORES].c;
+	lc.nlisten = t->group[TREE_STORES].n;
+	t->links = links_new(t->loop, &lc);
+	t->seats = seats_new(t->loop, t->listen, t->group[TREE_WORKERS].c,
+	    t->group[TREE_WORKERS].n);
+	if (t->links == NULL || t->seats == NULL)
+		fatal("tree");
+	ev_timer_init(&t->tick, on_tick, VIGIL_TICK / 1e6, VIGIL_TICK / 1e6);
+	t->tick.data = t;
+}
+
+void
+tree_start(struct tree *t)
+{
+	unsigned	i;
+	int		k;
+
+	t->last_tick = mono_now();
+	ev_timer_start(t->loop, &t->tick);
+	for (k = 0; k < TREE_GROUPS; k++)
+		for (i = 0; i < t->group[k].n; i++)
+			child_start(&t->group[k].c[i]);
+}
+
+void
+tree_free(struct tree *t)
+{
+	unsigned	i;
+	int		k;
+
+	ev_timer_stop(t->loop, &t->tick);
+	links_free(t->links);
+	seats_free(t->seats);
+	for (k = 0; k < TREE_GROUPS; k++) {
+		for (i = 0; i < t->group[k].n; i++)
+			child_free(&t->group[k].c[i]);
+		free(t->group[k].c);
+	}
+	close(t->env.conf_fd);
+	close(t->env.board_fd);
+	board_unmap(t->board);
+	conf_free(t->conf);
+}

@@ -1,0 +1,61 @@
+/*
+ * tree.h: all children of this wharfd: who is started, linked, lent to,
+ * watched, restarted and stopped.  No messages are looked at here; it knows
+ * who runs, not what they do.
+ */
+#ifndef SUPERVISOR_TREE_H
+#define SUPERVISOR_TREE_H
+
+#include <ev.h>
+
+#include "supervisor/board.h"
+#include "supervisor/child.h"
+#include "supervisor/conf.h"
+#include "supervisor/links.h"
+#include "supervisor/listen.h"
+#include "supervisor/node.h"
+#include "supervisor/seats.h"
+
+/* In the order of their start; the stop goes backwards. */
+enum { TREE_STORES, TREE_WORKERS, TREE_GROUPS };
+
+struct group {
+	struct child	*c;
+	unsigned	 n;
+	int		 told;		/* to stop */
+};
+
+struct tree {
+	struct ev_loop		*loop;
+	struct conf		*conf;		/* counts resolved */
+	const struct node	*node;
+	const struct listen_set	*listen;
+	const char		*dir;		/* of the actors */
+	struct board		*board;
+	struct child_env	 env;
+	struct group		 group[TREE_GROUPS];
+	struct links		*links;
+	struct seats		*seats;
+	ev_timer		 tick;
+	mono_t			 last_tick, born;
+	int			 stopping, hurry, code;
+};
+
+/* loop, conf, node, listen and dir are set; fatal on failure. */
+void	 tree_open(struct tree *);
+void	 tree_start(struct tree *);
+/*
+ * Stops workers, then stores, then breaks the loop; the code of the first
+ * call stays.  A second call hurries.
+ */
+void	 tree_stop(struct tree *, int code);
+/*
+ * Stops and starts anew; seat -1: all of the role.  Returns how many, -1 when
+ * there is no such role or seat.
+ */
+int	 tree_restart(struct tree *, const char *role, int seat);
+/* Hands tree->conf to all children, and makes it that of later ones. */
+void	 tree_pass_conf(struct tree *);
+void	 tree_free(struct tree *);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * data_world.h: the world around data.c in its tests: a log that is a list, a
+ * helper whose jobs are run by hand, a disk that remembers what was synced and
+ * can be copied as a kill or a power cut would leave it.
+ */
+#ifndef TESTS_DATA_WORLD_H
+#define TESTS_DATA_WORLD_H
+
+#include "store/data.h"
+
+#define WORLD_KEYS	400
+#define WORLD_VALUE	6000		/* longest value */
+
+/* One record of the log. */
+struct entry {
+	unsigned	 key;
+	size_t		 len;
+	uint8_t		*val;		/* sealed */
+};
+
+/* A file as it was when it was last synced. */
+struct synced {
+	char		 name[64];
+	uint8_t		*p;
+	size_t		 n;
+};
+
+struct world {
+	const struct engine_ops	*ops;
+	struct io		 io;
+	struct helper		*helper;
+	struct data		*d;
+	struct data_found	 found;
+	char			 dir[64];
+	unsigned		 store, stores, files;
+	uint64_t		 compact_bytes;
+	int64_t			 now;		/* wall ms */
+
+	struct entry		*log;		/* entry of LSN n at n - 1 */
+	uint64_t		 last, synced, freed;
+	uint64_t		 newest[WORLD_KEYS];	/* LSN, 0 none */
+
+	struct synced		 disk[64];
+	unsigned		 ndisk;
+	uint8_t			*manifest;	/* as before the last rename */
+	size_t			 nmanifest;
+	int			 renamed;	/* not yet synced */
+	unsigned		 arm;		/* countdown to the snapshot */
+	void			(*snapshot)(struct world *);
+	int			 fail_sync, fail_fallocate, fail_rename;
+	unsigned		 progress;
+};
+
+void		 world_init(struct world *, const struct engine_ops *);
+void		 world_free(struct world *);	/* lets go of all, removes dir */
+enum err	 world_open(struct world *);
+enum err	 world_close(struct world *, int clean);
+
+/* Appends to the log and sets; ttl: ms from now, 0 none. */
+void		 world_put(struct world *, unsigned key, size_t len, int64_t ttl);
+void		 world_del(struct world *, unsigned key);
+/* Runs data_work, checkpoints and jobs until there is nothing to do. */
+void		 world_settle(struct world *);
+/* Compares every key with the log; returns the number of differences. */
+unsigned	 world_check(struct world *);
+/* What one key gives, and whether it is what the log says (E_OK then). */
+enum err	 world_get(struct world *, unsigned key, int *same);
+
+/*
+ * A new world of the directory as it would be found now: after a kill, or a
+ * power cut (power 1: every page not synced may be old or new).  The log ends
+ * anywhere between what was synced and what was given.
+ */
+void		 world_copy(struct world *to, struct world *from, int power);
+/* What a store would do with it: opens, replays.  */
+enum err	 world_recover(struct world *);
+size_t		 world_key(unsigned key, uint8_t *out);
+unsigned	 world_slot(const struct world *, unsigned key);
+
+/* The helper: runs the work of the first job, then its done; 0: none. */
+int		 hand_step(struct helper *);
+
+#endif

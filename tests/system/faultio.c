@@ -1,0 +1,135 @@
+/*
+ * faultio.c: preloaded into a node by the system tests; makes writes and syncs
+ * of log files (paths ending in .seg) fail or take long.
+ *
+ * The file named by WHARF_FAULT says what happens, and may change at any time:
+ *	ok		nothing
+ *	fail		EIO
+ *	fail N		EIO after N further calls of this process
+ *	slow MS		takes MS milliseconds longer
+ *	full		ENOSPC
+ * Anything else, or no such file, means ok.  Looked at on every call: the calls
+ * are few and slow anyway.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+static int	fault_left = -1;	/* calls until "fail N" strikes; -1 unset */
+
+EXPORT ssize_t	pwrite(int, const void *, size_t, off_t);
+EXPORT ssize_t	pwrite64(int, const void *, size_t, off64_t);
+EXPORT ssize_t	pwritev(int, const struct iovec *, int, off_t);
+EXPORT ssize_t	pwritev64(int, const struct iovec *, int, off64_t);
+EXPORT ssize_t	write(int, const void *, size_t);
+EXPORT int	fdatasync(int);
+EXPORT int	fsync(int);
+
+/* The rule in force; its number, if any, in *n. */
+static void
+fault_read(char word[16], int *n)
+{
+	const char	*path = getenv("WHARF_FAULT");
+	char		 text[64] = "";
+	ssize_t		 got;
+	int		 fd;
+
+	strcpy(word, "ok");
+	*n = -1;
+	if (path == NULL || (fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (got > 0)
+		(void)sscanf(text, "%15s %d", word, n);
+}
+
+/* Whether fd is a log file. */
+static int
+fault_concerns(int fd)
+{
+	char	link[32], path[4096];
+	ssize_t	n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	return n > 4 && memcmp(path + n - 4, ".seg", 4) == 0;
+}
+
+static int
+fault_countdown(int n)
+{
+	if (n < 0)
+		return 1;
+	if (fault_left < 0)
+		fault_left = n;
+	return fault_left == 0 || fault_left-- == 0;
+}
+
+/* 0, or the errno that the call is to fail with. */
+static int
+fault_now(int fd)
+{
+	char		word[16];
+	int		n;
+	struct timespec	t;
+
+	if (!fault_concerns(fd))
+		return 0;
+	fault_read(word, &n);
+	if (strcmp(word, "fail") == 0)
+		return fault_countdown(n) ? EIO : 0;
+	fault_left = -1;
+	if (strcmp(word, "full") == 0)
+		return ENOSPC;
+	if (strcmp(word, "slow") == 0 && n > 0) {
+		t.tv_sec = n / 1000;
+		t.tv_nsec = n % 1000 * 1000000L;
+		nanosleep(&t, NULL);
+	}
+	return 0;
+}
+
+static void *
+fault_next(const char *name)
+{
+	void	*f = dlsym(RTLD_NEXT, name);
+
+	if (f == NULL)
+		abort();
+	return f;
+}
+
+#define WRAP(ret, name, decl, args)					\
+ret									\
+name decl								\
+{									\
+	static ret	(*next) decl;					\
+	int		  e = fault_now(fd);				\
+									\
+	if (e != 0) {							\
+		errno = e;						\
+		return -1;						\
+	}								\
+	if (next == NULL)						\
+		*(void **)&next = fault_next(#name);			\
+	return next args;						\
+}
+
+WRAP(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
+WRAP(ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
+WRAP(ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
+WRAP(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t at), (fd, v, n, at))
+WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(int, fdatasync, (int fd), (fd))
+WRAP(int, fsync, (int fd), (fd))

@@ -1,0 +1,121 @@
+"""A full disk, on a small mount of its own (needs root; skipped otherwise)."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from client import Closed
+from node import wait_for
+
+SIZE = 224 << 20
+BALLAST = 80 << 20
+VALUE = os.urandom(100000)
+
+
+def sh(*cmd):
+    return subprocess.run(cmd, capture_output=True, timeout=60)
+
+
+def mount(kind, tmp_path):
+    where = str(tmp_path / "mnt")
+    os.mkdir(where)
+    if kind == "tmpfs":
+        r = sh("mount", "-t", "tmpfs", "-o", "size=%d" % SIZE, "none", where)
+    else:
+        image = str(tmp_path / "image")
+        with open(image, "wb") as f:
+            f.truncate(SIZE)
+        sh("mkfs.ext4", "-q", "-F", "-m", "0", image)
+        r = sh("mount", "-o", "loop", image, where)
+    return where if r.returncode == 0 else None
+
+
+@pytest.fixture(params=["ext4", "tmpfs"])
+def disk(request, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount")
+    where = mount(request.param, tmp_path)
+    if where is None:
+        pytest.skip("cannot mount a %s here" % request.param)
+    yield where
+    wait_for("unmounted", 20, lambda: sh("umount", where).returncode == 0, 0.5)
+
+
+def value(i):
+    return b"%d:" % i + VALUE[i % 1000:]
+
+
+def fill(n, known, limit):
+    """Puts until 507; how many 507 there were."""
+    full = 0
+    for i in range(len(known), limit):
+        a = n.put("k%d" % i, value(i))
+        if a.status == 200:
+            known.append(i)
+            continue
+        assert a.status in (503, 507), a
+        assert a["wharf-error"]
+        full += a.status == 507
+        known.append(None)
+        if full >= 20:
+            return full
+        if a.status == 503:
+            time.sleep(0.02)
+    return full
+
+
+def check(n, known, step=1):
+    for i in known[::step]:
+        if i is not None:
+            a = n.get("k%d" % i)
+            assert a.status == 200 and a.body == value(i), (i, a)
+
+
+@pytest.mark.limit(180)
+def test_full_disk(disk, nodes):
+    ballast = os.path.join(disk, "ballast")
+    with open(ballast, "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, BALLAST)
+    n = nodes({"stores.segment": "2M", "stores.files": 4}, workers=1, stores=1,
+              data=os.path.join(disk, "data")).start()
+    before = set(n.actors())
+    known = []
+    assert fill(n, known, 4000), "never full"
+    print("%d values fitted" % sum(k is not None for k in known))
+    assert sum(k is not None for k in known) > 20
+    check(n, known, 7)                          # reads go on
+    assert n.get("none").status == 404
+    time.sleep(1)                               # a checkpoint may free a segment
+    assert n.put("k0", value(0)).status in (200, 503, 507)
+    assert set(n.actors()) == before            # nobody died of it
+    os.unlink(ballast)
+    wait_for("it takes writes again by itself", 20,
+             lambda: n.put("again", b"again").status == 200, 0.2)
+    check(n, known, 5)
+    n.kill_tree()
+    n.start()
+    check(n, known)
+    assert n.get("again").body == b"again"
+    assert n.stop() == 0
+
+
+@pytest.mark.limit(180)
+def test_killed_while_full(disk, nodes):
+    """kill -9 on a full disk; started again when there is space."""
+    ballast = os.path.join(disk, "ballast")
+    with open(ballast, "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, BALLAST)
+    n = nodes({"stores.segment": "2M", "stores.files": 4}, workers=1, stores=1,
+              data=os.path.join(disk, "data")).start()
+    known = []
+    assert fill(n, known, 4000), "never full"
+    n.kill_tree()
+    os.unlink(ballast)
+    n.start()
+    check(n, known)
+    try:
+        assert n.put("again", b"again").status == 200
+    except Closed as e:
+        raise AssertionError(str(e))

@@ -1,0 +1,314 @@
+/*
+ * answer.c: responses.  Those without a body are alike but for the version, so
+ * they are kept and queued again; a value's response is made for it.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "worker/answer.h"
+#include "worker/value.h"
+#include "worker/worker.h"
+
+#define CACHE_SIZE	1024u
+#define DRAIN_MAX	(1u << 20)	/* bytes read away before a close */
+
+/* What the headers of a response depend on. */
+struct head {
+	enum err	 err;
+	unsigned	 kind;		/* PF_WRITE, PF_READ or 0 */
+	uint32_t	 ver;
+	int		 vererr;
+	const char	*detail;
+};
+
+static struct {
+	uint64_t		 key;
+	struct MHD_Response	*resp;
+} cache[CACHE_SIZE];
+static struct MHD_Response	*texts[PATH_MAX_];
+
+static int
+is_closing(const struct request *r)
+{
+	return r->l->closing || r->w->stopping;
+}
+
+static void
+header_add(struct MHD_Response *resp, const char *name, const char *text)
+{
+	/* Fails without memory only; the answer is still an answer then. */
+	(void)MHD_add_response_header(resp, name, text);
+}
+
+static void
+header_allow(struct MHD_Response *resp, const struct request *r)
+{
+	static const struct {
+		unsigned	 bit;
+		const char	*name;
+	} names[] = { { M_GET, "GET" }, { M_HEAD, "HEAD" }, { M_POST, "POST" },
+	    { M_PUT, "PUT" }, { M_DELETE, "DELETE" } };
+	char	text[64] = "";
+	size_t	i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!path_takes(r->path, names[i].bit, r->w->get_writes))
+			continue;
+		if (text[0] != '\0')
+			strcat(text, ", ");
+		strcat(text, names[i].name);
+	}
+	header_add(resp, "Allow", text);
+}
+
+static int
+has_version(const struct head *h)
+{
+	if ((h->kind & PF_WRITE) != 0)
+		return 1;
+	return (h->kind & PF_READ) != 0 && (h->err == E_OK ||
+	    err_http(h->err) == MHD_HTTP_NOT_FOUND);
+}
+
+static void
+error_text(const struct head *h, char *out, size_t max)
+{
+	(void)snprintf(out, max, "%s %s%s%s", err_name(h->err),
+	    err_text(h->err), h->detail != NULL ? ": " : "",
+	    h->detail != NULL ? h->detail : "");
+}
+
+static void
+headers_add(struct MHD_Response *resp, const struct request *r,
+    const struct head *h)
+{
+	char	text[160];
+
+	if (has_version(h)) {
+		(void)snprintf(text, sizeof(text), "%u", h->ver);
+		header_add(resp, "Version", text);
+	}
+	if ((h->kind & PF_WRITE) != 0)
+		header_add(resp, "VerError", h->vererr ? "true" : "false");
+	if (is_closing(r))
+		header_add(resp, "Connection", "close");
+	if (h->err == E_OK)
+		return;
+	error_text(h, text, sizeof(text));
+	header_add(resp, "Wharf-Error", text);
+	if (err_http(h->err) == MHD_HTTP_SERVICE_UNAVAILABLE)
+		header_add(resp, "Retry-After", "1");
+	if (h->err == E_METHOD)
+		header_allow(resp, r);
+}
+
+static void
+count(struct request *r, int http, size_t bytes)
+{
+	struct board_actor	*my = r->w->a.my;
+
+	board_add(my, BC_REQUESTS, 1);
+	if (http >= 500)
+		board_add(my, BC_ERRORS, 1);
+	else if (http >= 400)
+		board_add(my, BC_REFUSED, 1);
+	if (bytes != 0)
+		board_add(my, BC_BYTES_OUT, (int64_t)bytes);
+	if (r->link != 0)	/* it was sent on */
+		board_time(my, (r->path->flags & PF_WRITE) != 0 ?
+		    BH_WRITE : BH_READ, mono_diff(r->start, mono_now()));
+}
+
+static int
+respond(struct request *r, int http, struct MHD_Response *resp, size_t bytes)
+{
+	int	ok;
+
+	ok = resp != NULL &&
+	    MHD_queue_response(r->conn, (unsigned)http, resp) == MHD_YES;
+	r->state = ok ? RS_ANSWERED : RS_DEAD;
+	count(r, http, bytes);
+	return ok;
+}
+
+/* As respond, for a response that is not kept. */
+static int
+respond_once(struct request *r, int http, struct MHD_Response *resp,
+    size_t bytes)
+{
+	int	ok = respond(r, http, resp, bytes);
+
+	if (resp != NULL)
+		MHD_destroy_response(resp);
+	return ok;
+}
+
+static struct MHD_Response *
+empty_make(const struct request *r, const struct head *h)
+{
+	struct MHD_Response	*resp;
+
+	resp = MHD_create_response_from_buffer(0, NULL,
+	    MHD_RESPMEM_PERSISTENT);
+	if (resp != NULL)
+		headers_add(resp, r, h);
+	return resp;
+}
+
+static int
+answer_empty(struct request *r, const struct head *h)
+{
+	uint64_t	key;
+	unsigned	i;
+
+	if (h->detail != NULL || h->err == E_METHOD || is_closing(r))
+		return respond_once(r, err_http(h->err), empty_make(r, h), 0);
+	key = (uint64_t)1 << 63 | (uint64_t)h->vererr << 62 |
+	    (uint64_t)h->kind << 48 | (uint64_t)h->err << 32 | h->ver;
+	i = (h->ver ^ (unsigned)h->err << 5 ^ h->kind << 3) % CACHE_SIZE;
+	if (cache[i].key != key) {
+		if (cache[i].resp != NULL)
+			MHD_destroy_response(cache[i].resp);
+		cache[i].resp = empty_make(r, h);
+		cache[i].key = cache[i].resp != NULL ? key : 0;
+	}
+	return respond(r, err_http(h->err), cache[i].resp, 0);
+}
+
+static void
+head_init(struct head *h, const struct request *r, enum err e)
+{
+	unsigned	flags = r->path != NULL ? r->path->flags : 0;
+
+	h->err = e;
+	h->kind = flags & (PF_WRITE | PF_READ);
+	/* A refused write echoes the version it was sent with. */
+	h->ver = (flags & PF_WRITE) != 0 ?
+	    (uint32_t)params_num(&r->par, P_VER) : 0;
+	h->vererr = 0;
+	h->detail = NULL;
+}
+
+int
+answer_status(struct request *r, enum err e, const char *detail)
+{
+	struct head	h;
+
+	head_init(&h, r, e);
+	h.detail = detail;
+	return answer_empty(r, &h);
+}
+
+int
+answer_text(struct request *r)
+{
+	const char		*text = r->path->text;
+	size_t			 n = strlen(text);
+	struct MHD_Response	**keep = &texts[r->path - path_table], *resp;
+
+	if (*keep != NULL && !is_closing(r))
+		return respond(r, MHD_HTTP_OK, *keep, n);
+	resp = MHD_create_response_from_buffer(n, (void *)(uintptr_t)text,
+	    MHD_RESPMEM_PERSISTENT);
+	if (resp == NULL)
+		return respond(r, MHD_HTTP_OK, NULL, 0);
+	header_add(resp, "Content-Type", "text/plain");
+	if (is_closing(r)) {
+		header_add(resp, "Connection", "close");
+		return respond_once(r, MHD_HTTP_OK, resp, n);
+	}
+	*keep = resp;
+	return respond(r, MHD_HTTP_OK, resp, n);
+}
+
+static int
+answer_value(struct request *r, const struct frame *f, const struct head *h)
+{
+	struct MHD_Response	*resp = NULL;
+	enum err		 e = value_response(r, f, &resp);
+
+	if (e != E_OK)
+		return answer_status(r, e, e == E_PARAM ? "coding" : NULL);
+	header_add(resp, "Content-Type", "text/plain");
+	headers_add(resp, r, h);
+	return respond_once(r, MHD_HTTP_OK, resp, f->vallen);
+}
+
+int
+answer_reply(struct request *r, const struct frame *f)
+{
+	enum err	e = f->status == E_PENDING ? E_INTERNAL : f->status;
+	struct head	h;
+
+	head_init(&h, r, e);
+	/* These say what the record is like; other refusals echo. */
+	if (e == E_OK || e == E_VERSION || e == E_NOTFOUND || e == E_EXISTS) {
+		h.ver = f->ver;
+		h.vererr = (f->flags & FRAME_VERERROR) != 0;
+	}
+	if (e == E_OK && f->vallen != 0)
+		return answer_value(r, f, &h);
+	return answer_empty(r, &h);
+}
+
+/* Reads away what is there: a close with unread bytes would reset. */
+static void
+socket_drain(int fd)
+{
+	char	junk[16384];
+	size_t	total = 0;
+	ssize_t	n;
+
+	while (total < DRAIN_MAX &&
+	    (n = recv(fd, junk, sizeof(junk), MSG_DONTWAIT)) > 0)
+		total += (size_t)n;
+}
+
+/*
+ * MHD takes a response before a body or after it, not in between.  Nothing of
+ * ours waits to be sent on this socket: MHD answers one request at a time.
+ */
+void
+answer_raw(struct request *r, enum err e)
+{
+	int		fd = MHD_get_connection_info(r->conn,
+			    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	unsigned	http = (unsigned)err_http(e);
+	char		text[512], version[64] = "", error[160];
+	struct head	h;
+	int		n;
+
+	head_init(&h, r, e);
+	error_text(&h, error, sizeof(error));
+	if ((h.kind & PF_WRITE) != 0)
+		(void)snprintf(version, sizeof(version),
+		    "Version: %u\r\nVerError: false\r\n", h.ver);
+	n = snprintf(text, sizeof(text), "HTTP/1.1 %u %s\r\n"
+	    "Content-Length: 0\r\nConnection: close\r\n%s%s"
+	    "Wharf-Error: %s\r\n\r\n", http, MHD_get_reason_phrase_for(http),
+	    version, http == MHD_HTTP_SERVICE_UNAVAILABLE ?
+	    "Retry-After: 1\r\n" : "", error);
+	(void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)shutdown(fd, SHUT_WR);
+	socket_drain(fd);
+	/* MHD sees the end of the stream and closes the connection. */
+	(void)shutdown(fd, SHUT_RD);
+	r->state = RS_DEAD;
+	count(r, (int)http, 0);
+}
+
+void
+answer_cleanup(void)
+{
+	size_t	i;
+
+	for (i = 0; i < CACHE_SIZE; i++)
+		if (cache[i].resp != NULL)
+			MHD_destroy_response(cache[i].resp);
+	memset(cache, 0, sizeof(cache));
+	for (i = 0; i < PATH_MAX_; i++)
+		if (texts[i] != NULL)
+			MHD_destroy_response(texts[i]);
+	memset(texts, 0, sizeof(texts));
+}

@@ -1,0 +1,31 @@
+/*
+ * answer.h: HTTP responses.  Each function queues the response of a request
+ * (suspended or not) and counts it; 0 when MHD would not take it, and then
+ * the connection must be closed.
+ */
+#ifndef WORKER_ANSWER_H
+#define WORKER_ANSWER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/err.h"
+
+struct request;
+struct frame;
+
+/* No body; detail (or NULL) goes behind the text of Wharf-Error. */
+int	 answer_status(struct request *, enum err, const char *detail);
+/* What a store said. */
+int	 answer_reply(struct request *, const struct frame *);
+/* The constant text of the request's path. */
+int	 answer_text(struct request *);
+/*
+ * For when MHD cannot answer any more, because a body is coming in: writes a
+ * response to the socket itself and shuts it down.
+ */
+void	 answer_raw(struct request *, enum err);
+/* Frees the responses kept for use again. */
+void	 answer_cleanup(void);
+
+#endif

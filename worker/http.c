@@ -1,0 +1,476 @@
+/*
+ * http.c: the way of a request.
+ *
+ *	http_on_uri		path and query are parsed while they are raw
+ *	http_on_request		first call: head; then the body, then the work
+ *	request_send		a message to the store of the key; suspended
+ *	http_on_reply		the store's answer becomes the response; resumed
+ *	http_on_completed	the request goes back to the free list
+ *
+ * MHD closes the connection after a response that is queued in the first call
+ * of http_on_request, so only refusals with a long body do that.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "proto/slot.h"
+#include "worker/answer.h"
+#include "worker/body.h"
+#include "worker/http.h"
+#include "worker/worker.h"
+
+#define SPARE_MAX	1024u	/* requests kept in the free list */
+#define DISCARD_DECLARED 65536u	/* longest body of a refused request to read */
+#define TOTAL_US	(9500 * INT64_C(1000))	/* see request_due */
+#define LEAST_US	(500 * INT64_C(1000))
+#define DEADLINE_US	(100 * INT64_C(1000))	/* the store's ends before ours */
+#define VERSION_TOP	4194303		/* contract 1.1 */
+
+static struct request *
+request_new(struct listener *l)
+{
+	struct worker	*w = l->w;
+	struct request	*r = w->free;
+
+	if (r != NULL) {
+		w->free = r->next;
+		w->nfree--;
+	} else if ((r = malloc(sizeof(*r))) == NULL)
+		return NULL;
+	memset(r, 0, offsetof(struct request, room));
+	r->w = w;
+	r->l = l;
+	w->active++;
+	return r;
+}
+
+static void
+request_free(struct request *r)
+{
+	struct worker	*w = r->w;
+
+	body_free(r);
+	if (r->text != r->room)
+		free(r->text);
+	w->active--;
+	if (w->nfree >= SPARE_MAX) {
+		free(r);
+		return;
+	}
+	r->next = w->free;
+	w->free = r;
+	w->nfree++;
+}
+
+void
+http_cleanup(struct worker *w)
+{
+	struct request	*r;
+
+	while ((r = w->free) != NULL) {
+		w->free = r->next;
+		free(r);
+	}
+	w->nfree = 0;
+}
+
+void
+http_suspend(struct request *r)
+{
+	MHD_suspend_connection(r->conn);
+}
+
+void
+http_resume(struct request *r)
+{
+	MHD_resume_connection(r->conn);
+	r->l->ready = 1;
+}
+
+void *
+http_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
+{
+	struct listener	*l = cls;
+	struct request	*r = request_new(l);
+	struct target	 t;
+
+	if (r == NULL)
+		return NULL;
+	r->conn = conn;
+	target_split(&t, uri, strlen(uri));
+	r->path = target_path(&t, l->on);
+	r->text = r->room;
+	if (r->path == NULL)
+		return r;
+	if (t.querylen > ROOM && (r->text = malloc(t.querylen)) == NULL) {
+		r->text = r->room;
+		request_free(r);
+		return NULL;
+	}
+	r->textlen = query_parse(&r->par, r->path, t.query, t.querylen,
+	    r->text);
+	return r;
+}
+
+void
+http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
+    enum MHD_RequestTerminationCode code)
+{
+	(void)cls;
+	(void)conn;
+	(void)code;
+	if (*con_cls != NULL)
+		request_free(*con_cls);
+	*con_cls = NULL;
+}
+
+static void
+header_length(struct request *r, const char *val, size_t len, unsigned *seen)
+{
+	uint64_t	n = 0;
+	size_t		i;
+
+	for (i = 0; i < len && val[i] >= '0' && val[i] <= '9'; i++)
+		if (n < UINT64_MAX / 100)
+			n = n * 10 + (uint64_t)(val[i] - '0');
+	if (i != len || len == 0 || (*seen != 0 && n != r->declared))
+		r->malformed = 1;
+	r->declared = n;
+	*seen = 1;
+}
+
+struct scan {
+	struct request	*r;
+	unsigned	 lengths, codings;
+};
+
+/* One header; the length of its name tells most of them apart. */
+static enum MHD_Result
+header_look(void *cls, enum MHD_ValueKind kind, const char *name,
+    size_t namelen, const char *val, size_t len)
+{
+	struct scan	*s = cls;
+	struct request	*r = s->r;
+
+	(void)kind;
+	if (namelen == 14 && strncasecmp(name, "Content-Length", 14) == 0)
+		header_length(r, val, len, &s->lengths);
+	else if (namelen == 17 &&
+	    strncasecmp(name, "Transfer-Encoding", 17) == 0) {
+		/* MHD would wait for ever for the end of any other. */
+		if (r->chunked || len != 7 ||
+		    strncasecmp(val, "chunked", 7) != 0)
+			r->malformed = 1;
+		r->chunked = 1;
+	} else if (namelen == 15 &&
+	    strncasecmp(name, "Accept-Encoding", 15) == 0)
+		r->coding = (uint8_t)coding_accept(val, len);
+	else if (namelen == 13 && strncasecmp(name, "If-None-Match", 13) == 0)
+		r->create_only = len == 1 && *val == '*';
+	else if (namelen == 6 && strncasecmp(name, "Expect", 6) == 0)
+		r->expects = 1;
+	return MHD_YES;
+}
+
+static void
+headers_scan(struct request *r, const char *version)
+{
+	struct scan	s = { r, 0, 0 };
+
+	(void)MHD_get_connection_values_n(r->conn, MHD_HEADER_KIND,
+	    header_look, &s);
+	if (r->chunked && (s.lengths != 0 || strcmp(version, "HTTP/1.1") != 0))
+		r->malformed = 1;
+}
+
+/* Whether there is a value (contract 0, Body; W32). */
+static int
+has_value(const struct request *r, int has_body)
+{
+	if (has_body)
+		return 1;
+	if (r->method == M_POST && r->w->get_writes)
+		return 0;
+	return (r->par.given & B(P_VAL)) != 0;
+}
+
+static enum err
+verdict_params(const struct request *r, int has_body, const char **detail)
+{
+	const struct params	*ps = &r->par;
+	uint64_t		 missing = r->path->required & ~ps->given, bad;
+
+	if ((r->path->flags & PF_BODY) != 0) {
+		missing &= ~B(P_VAL);
+		if (!has_value(r, has_body))
+			missing |= B(P_VAL);
+	}
+	if (missing != 0) {
+		*detail = param_table[__builtin_ctzll(missing)].name;
+		return E_MISSING;
+	}
+	if ((bad = ps->bad) != 0) {
+		*detail = param_table[__builtin_ctzll(bad)].name;
+		return (bad & -bad & ps->escape) != 0 ? E_ESCAPE : E_PARAM;
+	}
+	if (params_num(ps, P_VER) > VERSION_TOP) {
+		*detail = "ver over 4194303";
+		return E_VERSION;
+	}
+	return E_OK;
+}
+
+/* The order of the checks is the contract's (section 0). */
+enum err
+http_verdict(const struct request *r, int has_body, const char **detail)
+{
+	const struct path	*path = r->path;
+
+	*detail = NULL;
+	if (path == NULL)
+		return E_NOPATH;
+	if (path->act == ACT_STORE && r->w->nup == 0)
+		return E_NOTREADY;
+	if (!path_takes(path, r->method, r->w->get_writes))
+		return E_METHOD;
+	return verdict_params(r, has_body, detail);
+}
+
+static enum MHD_Result
+refuse(struct request *r, enum err e, const char *detail)
+{
+	return answer_status(r, e, detail) ? MHD_YES : MHD_NO;
+}
+
+/* The first call: the head is here. */
+static enum MHD_Result
+request_begin(struct request *r, const char *method, const char *version)
+{
+	const char	*detail = NULL;
+	enum err	 e;
+
+	r->method = (uint8_t)method_bit(method);
+	headers_scan(r, version);
+	if (r->malformed)
+		return refuse(r, E_REQUEST, "Content-Length or Transfer-Encoding");
+	r->state = RS_BODY;
+	if (!r->chunked && r->declared == 0)
+		return MHD_YES;
+	e = http_verdict(r, 1, &detail);
+	if (e == E_OK && r->declared > r->w->body_max)
+		return refuse(r, E_TOOBIG, NULL);
+	if (e != E_OK && (r->expects || r->declared > DISCARD_DECLARED))
+		return refuse(r, e, detail);
+	r->discard = e != E_OK || (r->path->flags & PF_BODY) == 0;
+	return body_begin(r);
+}
+
+/*
+ * When the answer must be there.  Waiting for budget may have begun after the
+ * client's last byte, so it is taken off the 10 s that a request may be open.
+ */
+static mono_t
+request_due(const struct request *r)
+{
+	int64_t	left = TOTAL_US - r->waited;
+
+	if (left < LEAST_US)
+		left = LEAST_US;
+	if (left > r->w->deadline_us)
+		left = r->w->deadline_us;
+	return mono_add(r->start, left);
+}
+
+/* Seconds to the frame's milliseconds; what is out of range never expires. */
+static int64_t
+request_ttl(const struct request *r)
+{
+	int64_t	ttl = params_num(&r->par, P_TTL);
+
+	return ttl > r->w->ttl_max ? 0 : ttl * 1000;
+}
+
+static void
+request_frame(const struct request *r, struct frame *f)
+{
+	const struct params	*ps = &r->par;
+
+	memset(f, 0, sizeof(*f));
+	f->msg = r->path->msg;
+	f->key = ps->v[P_KEY].text.p;
+	f->keylen = ps->v[P_KEY].text.len;
+	f->slot = (uint16_t)slot_of(f->key, f->keylen);
+	if ((r->path->flags & PF_WRITE) != 0) {
+		f->ver = (uint32_t)params_num(ps, P_VER);
+		f->ttl = request_ttl(r);
+		if (params_num(ps, P_IS_DUP))
+			f->flags |= FRAME_IS_DUP;
+	}
+	if ((r->path->flags & PF_BODY) == 0)
+		return;
+	if (r->create_only)
+		f->flags |= FRAME_CREATE;
+	f->val = r->got > 0 ? r->body : ps->v[P_VAL].text.p;
+	f->vallen = r->got > 0 ? (uint32_t)r->got : ps->v[P_VAL].text.len;
+}
+
+static void
+deadline_arm(struct worker *w)
+{
+	mono_t	due;
+	int64_t	us;
+
+	if (ev_is_active(&w->deadline) || !pending_next(w->pending, &due))
+		return;
+	us = mono_diff(mono_now(), due);
+	ev_timer_set(&w->deadline, us > 0 ? (double)us / 1e6 : 0., 0.);
+	ev_timer_start(w->a.loop, &w->deadline);
+}
+
+static enum err
+request_send(struct request *r)
+{
+	struct worker	*w = r->w;
+	struct link	*link;
+	struct frame	 f;
+	mono_t		 due;
+	enum err	 e;
+
+	request_frame(r, &f);
+	link = w->stores[slot_store(f.slot, w->nstores)];
+	if (link == NULL)
+		return E_NOTREADY;
+	due = request_due(r);
+	f.deadline = frame_deadline(mono_add(due, -DEADLINE_US));
+	r->link = link_id(link);
+	f.id = pending_add(w->pending, r, r->link, due);
+	if (f.id == 0)
+		return E_NOMEM;
+	if ((e = link_send(link, &f)) != E_OK) {
+		(void)pending_take(w->pending, f.id, r->link);
+		return e;
+	}
+	deadline_arm(w);
+	body_free(r);		/* the message has a copy */
+	r->state = RS_SENT;
+	http_suspend(r);
+	return E_OK;
+}
+
+/* All of the request is here. */
+static enum MHD_Result
+request_run(struct request *r)
+{
+	const char	*detail;
+	enum err	 e;
+
+	body_end(r);
+	r->start = mono_now();
+	if (r->got != 0)
+		board_add(r->w->a.my, BC_BYTES_IN, (int64_t)r->got);
+	if ((e = http_verdict(r, r->got > 0, &detail)) != E_OK)
+		return refuse(r, e, detail);
+	if (r->path->act == ACT_STORE)
+		e = request_send(r);
+	else if (r->path->act == ACT_STATUS && r->w->nup < r->w->nstores)
+		e = E_NOTREADY;
+	else
+		return answer_text(r) ? MHD_YES : MHD_NO;
+	return e == E_OK ? MHD_YES : refuse(r, e, NULL);
+}
+
+enum MHD_Result
+http_on_request(void *cls, struct MHD_Connection *conn, const char *url,
+    const char *method, const char *version, const char *data, size_t *size,
+    void **con_cls)
+{
+	struct request	*r = *con_cls;
+
+	(void)cls;
+	(void)conn;
+	(void)url;
+	if (r == NULL)
+		return MHD_NO;
+	switch ((enum request_state)r->state) {
+	case RS_NEW:
+		return request_begin(r, method, version);
+	case RS_WAIT_HEAD:
+		return body_resume(r);
+	case RS_BODY:
+		return *size != 0 ? body_take(r, data, size) : request_run(r);
+	case RS_WAIT_CHUNK:
+		return body_take(r, data, size);
+	case RS_SENT:
+	case RS_ANSWERED:
+		return MHD_YES;
+	case RS_DEAD:
+		break;
+	}
+	return MHD_NO;
+}
+
+enum err
+http_on_reply(struct actor *a, const struct msg *m)
+{
+	struct worker	*w = a->self;
+	struct request	*r;
+
+	r = pending_take(w->pending, m->f.id, link_id(m->link));
+	if (r == NULL) {
+		board_add(a->my, BC_LATE, 1);
+		return E_OK;
+	}
+	(void)answer_reply(r, &m->f);
+	http_resume(r);
+	return E_OK;
+}
+
+/* The answer will not come: a write may have been done all the same. */
+static void
+request_lost(struct request *r, enum err if_write, enum err if_read)
+{
+	(void)answer_status(r, (r->path->flags & PF_WRITE) != 0 ?
+	    if_write : if_read, NULL);
+	http_resume(r);
+}
+
+void
+http_on_link_down(struct worker *w, uint64_t link)
+{
+	struct request	*r;
+
+	while ((r = pending_orphan(w->pending, link)) != NULL)
+		request_lost(r, E_UNSURE, E_NOTREADY);
+	listeners_wake(w);
+}
+
+void
+http_expire(struct worker *w)
+{
+	mono_t		 now = mono_now();
+	struct request	*r;
+
+	while ((r = pending_expired(w->pending, now)) != NULL)
+		request_lost(r, E_TIMEOUT, E_TIMEOUT);
+	deadline_arm(w);
+	listeners_wake(w);
+}
+
+void
+http_abandon(struct worker *w)
+{
+	struct request	*r;
+
+	while ((r = pending_orphan(w->pending, 0)) != NULL)
+		request_lost(r, E_UNSURE, E_NOTREADY);
+	body_expire(w, 1);
+}
+
+void
+http_gauges(struct worker *w)
+{
+	board_set(w->a.my, BC_CONNS, listeners_connections(w));
+	board_set(w->a.my, BC_DEPTH, (int64_t)pending_count(w->pending));
+	board_set(w->a.my, BC_MEMORY, (int64_t)w->budget.used);
+}

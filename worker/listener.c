@@ -1,0 +1,249 @@
+/*
+ * listener.c: libmicrohttpd under the libev loop.
+ *
+ * Invariants
+ * 1 MHD's epoll descriptor is level-triggered for us, the client sockets in it
+ *   are edge-triggered: MHD_get_timeout() = 0 is the only sign of work left
+ *   over, so it is asked before every sleep.
+ * 2 Nothing tells MHD or the loop of a resumed connection: whoever resumes
+ *   sets ready and calls listeners_wake.
+ * 3 A pump makes a bounded number of rounds, so that timers and mailbox get
+ *   their turn under load; what is left over continues after a timer of 0 s.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/log.h"
+#include "worker/answer.h"
+#include "worker/body.h"
+#include "worker/http.h"
+#include "worker/worker.h"
+
+#define POOL		32768u	/* bytes per connection, RULE memory */
+#define POOL_STEP	4096u	/* the read buffer grows by this */
+#define ROUNDS		4
+#define IDLE_EXTRA	5	/* seconds past limits.upload_idle */
+
+static void
+on_io(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct listener	*l = w->data;
+
+	(void)loop;
+	(void)revents;
+	l->ready = 1;
+}
+
+static void
+on_timer(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct listener	*l = w->data;
+
+	(void)loop;
+	(void)revents;
+	l->ready = 1;
+}
+
+static void mhd_log(void *, const char *, va_list)
+    __attribute__((format(printf, 2, 0)));
+
+static void
+mhd_log(void *arg, const char *fmt, va_list ap)
+{
+	static struct log_limit	lim;
+	char			text[256];
+
+	(void)arg;
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	log_limited(&lim, "http: %s", text);
+}
+
+static struct MHD_Daemon *
+daemon_start(struct listener *l, int fd)
+{
+	const struct conf	*c = l->w->a.conf;
+
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
+	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
+	    http_on_request, l,
+	    MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
+	    MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+	    MHD_OPTION_CONNECTION_LIMIT,
+	    (unsigned)conf_int(c, CONF_WORKERS_CONNECTIONS),
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
+	    MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)POOL_STEP,
+	    MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned)conf_int(c, CONF_LIMITS_UPLOAD_IDLE) + IDLE_EXTRA,
+	    MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, l,
+	    MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, l,
+	    MHD_OPTION_END);
+}
+
+void
+listener_open(struct worker *w, uint64_t id, unsigned on, int fd)
+{
+	struct listener	*l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		fatal("worker: listener");
+	l->w = w;
+	l->id = id;
+	l->on = on;
+	if ((l->mhd = daemon_start(l, fd)) == NULL) {
+		log_warnx("http: cannot serve socket %llu",
+		    (unsigned long long)id);
+		(void)close(fd);
+		free(l);
+		return;
+	}
+	ev_io_init(&l->io, on_io,
+	    MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
+	    EV_READ);
+	l->io.data = l;
+	ev_init(&l->timer, on_timer);
+	l->timer.data = l;
+	ev_io_start(w->a.loop, &l->io);
+	l->next = w->listeners;
+	w->listeners = l;
+	log_debug("http: serving socket %llu", (unsigned long long)id);
+}
+
+void
+listener_close(struct listener *l)
+{
+	MHD_socket	fd;
+
+	if (l->closing)
+		return;
+	l->closing = 1;
+	fd = MHD_quiesce_daemon(l->mhd);
+	if (fd != MHD_INVALID_SOCKET)
+		(void)close(fd);
+	l->ready = 1;
+	listeners_wake(l->w);
+}
+
+struct listener *
+listener_find(struct worker *w, uint64_t id)
+{
+	struct listener	*l;
+
+	for (l = w->listeners; l != NULL; l = l->next)
+		if (l->id == id && !l->closing)
+			return l;
+	return NULL;
+}
+
+static unsigned
+listener_connections(const struct listener *l)
+{
+	return MHD_get_daemon_info(l->mhd,
+	    MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
+unsigned
+listeners_connections(const struct worker *w)
+{
+	const struct listener	*l;
+	unsigned		 n = 0;
+
+	for (l = w->listeners; l != NULL; l = l->next)
+		n += listener_connections(l);
+	return n;
+}
+
+/* Rounds until MHD has nothing left to do at once, or it had its share. */
+static void
+listener_run(struct listener *l)
+{
+	unsigned long long	ms = 0;
+	int			n;
+
+	for (n = 0; n < ROUNDS; n++) {
+		if (l->ready) {
+			l->ready = 0;
+			(void)MHD_run(l->mhd);
+			continue;
+		}
+		if (MHD_get_timeout(l->mhd, &ms) != MHD_YES) {
+			ev_timer_stop(l->w->a.loop, &l->timer);
+			return;
+		}
+		if (ms != 0)
+			break;
+		l->ready = 1;
+	}
+	if (l->ready)
+		ms = 0;
+	ev_timer_stop(l->w->a.loop, &l->timer);
+	ev_timer_set(&l->timer, (double)ms / 1e3, 0.);
+	ev_timer_start(l->w->a.loop, &l->timer);
+}
+
+static void
+listener_free(struct listener *l)
+{
+	ev_io_stop(l->w->a.loop, &l->io);
+	ev_timer_stop(l->w->a.loop, &l->timer);
+	MHD_stop_daemon(l->mhd);
+	free(l);
+}
+
+/* Frees the closing listeners whose last connection is gone. */
+static void
+listeners_reap(struct worker *w)
+{
+	struct listener	**p = &w->listeners, *l;
+
+	while ((l = *p) != NULL) {
+		if (!l->closing || listener_connections(l) != 0) {
+			p = &l->next;
+			continue;
+		}
+		*p = l->next;
+		listener_free(l);
+	}
+}
+
+void
+listeners_pump(struct worker *w)
+{
+	struct listener	*l;
+
+	body_grant(w);
+	for (l = w->listeners; l != NULL; l = l->next)
+		listener_run(l);
+	/* What was sent in this turn gave bytes back to those who wait. */
+	if (body_grant(w))
+		listeners_wake(w);
+	listeners_reap(w);
+	mailbox_flush(w->a.mailbox);
+	http_gauges(w);
+}
+
+void
+listeners_wake(struct worker *w)
+{
+	/* Also from within a prepare callback: it runs before the sleep. */
+	ev_feed_event(w->a.loop, &w->pump, EV_CUSTOM);
+}
+
+void
+listeners_stop(struct worker *w)
+{
+	struct listener	*l;
+
+	for (l = w->listeners; l != NULL; l = l->next)
+		listener_close(l);
+	while ((l = w->listeners) != NULL) {
+		/* Resumed connections leave the list of the suspended here. */
+		(void)MHD_run(l->mhd);
+		w->listeners = l->next;
+		listener_free(l);
+	}
+}

@@ -1,0 +1,39 @@
+/*
+ * listener.h: one listening socket, one MHD daemon, driven by the worker's
+ * loop.  MHD runs only inside listeners_pump, once a loop turn.
+ */
+#ifndef WORKER_LISTENER_H
+#define WORKER_LISTENER_H
+
+#include <stdint.h>
+#include <microhttpd.h>
+#include <ev.h>
+
+struct worker;
+
+struct listener {
+	struct listener		*next;
+	struct worker		*w;
+	struct MHD_Daemon	*mhd;
+	uint64_t		 id;		/* the supervisor's number */
+	unsigned		 on;		/* ON_DB or ON_MQ */
+	int			 closing;	/* accepts no more */
+	int			 ready;		/* MHD has something to do */
+	struct ev_io		 io;
+	struct ev_timer		 timer;
+};
+
+/* Takes fd; failure is logged and leaves the others alone. */
+void	 listener_open(struct worker *, uint64_t id, unsigned on, int fd);
+/* Accepts no more; ends when its last connection does. */
+void	 listener_close(struct listener *);
+struct listener *listener_find(struct worker *, uint64_t id);
+/* Lets every MHD with work run, sends what came of it, arms the timers. */
+void	 listeners_pump(struct worker *);
+/* The pump runs (again) before the loop sleeps. */
+void	 listeners_wake(struct worker *);
+/* Closes all connections.  No connection may be suspended. */
+void	 listeners_stop(struct worker *);
+unsigned listeners_connections(const struct worker *);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * paths.h: what the rows of paths.def become, and how a path is found.
+ */
+#ifndef WORKER_PATHS_H
+#define WORKER_PATHS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "proto/msg.h"
+
+enum param_type { PT_KEY, PT_RAW, PT_NAME, PT_U32, PT_VER, PT_BOOL, PT_INT,
+	PT_FLAG };
+
+enum param_id {
+#define PARAM(id, ...) id,
+#include "worker/paths.def"
+	PARAM_MAX_
+};
+_Static_assert(PARAM_MAX_ <= 64, "parameters are bits of a uint64_t");
+
+enum path_id {
+#define PATH(id, ...) id,
+#include "worker/paths.def"
+	PATH_MAX_
+};
+
+#define B(id)	(UINT64_C(1) << (id))
+
+enum { ON_DB = 1 << 0, ON_MQ = 1 << 1 };
+
+enum method_bits {
+	M_GET		= 1 << 0,
+	M_HEAD		= 1 << 1,
+	M_POST		= 1 << 2,
+	M_PUT		= 1 << 3,
+	M_DELETE	= 1 << 4,
+	M_OTHER		= 1 << 5,
+	M_WRITE_GET	= 1 << 6,	/* GET while db.get_writes is on */
+	M_ANY		= 0xff
+};
+
+enum path_act { ACT_STORE, ACT_STATUS, ACT_TEXT };
+
+enum path_flags {
+	PF_WRITE	= 1 << 0,
+	PF_READ		= 1 << 1,
+	PF_BODY		= 1 << 2,
+	PF_CODED	= 1 << 3
+};
+
+struct param {
+	const char	*name;
+	uint8_t		 namelen;
+	uint8_t		 type;
+	int64_t		 def, min, max;
+	const char	*help;
+};
+
+struct path {
+	const char	*path;
+	uint8_t		 on, methods, act, flags;
+	uint16_t	 msg;
+	uint64_t	 required, optional;
+	const char	*text, *help;
+};
+
+extern const struct param	param_table[PARAM_MAX_];
+extern const struct path	path_table[PATH_MAX_];
+
+/* Builds the index; call once before path_find. */
+void			 paths_init(void);
+/* The row for these bytes on this listener, or NULL. */
+const struct path	*path_find(const char *p, size_t len, unsigned on);
+
+/* M_* bit of a method's name. */
+unsigned		 method_bit(const char *name);
+/* Whether the row takes the method, given db.get_writes. */
+int			 path_takes(const struct path *, unsigned method,
+			    int get_writes);
+
+/* doc/api.md. */
+void			 api_print(FILE *);
+
+#endif

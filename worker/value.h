@@ -1,0 +1,21 @@
+/*
+ * value.h: responses that carry a value.
+ */
+#ifndef WORKER_VALUE_H
+#define WORKER_VALUE_H
+
+#include <microhttpd.h>
+
+#include "proto/err.h"
+
+struct frame;
+struct request;
+
+/*
+ * Makes the response for the value of f, coded as the request asks.  E_NOMEM:
+ * the budget has no room; E_PARAM: it cannot be compressed.
+ */
+enum err	 value_response(struct request *, const struct frame *,
+		    struct MHD_Response **);
+
+#endif

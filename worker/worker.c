@@ -1,0 +1,232 @@
+/*
+ * worker.c: wharf-worker, HTTP in, messages out.
+ *
+ * Owns the HTTP connections of one worker seat and nothing that lasts: it may
+ * die at any moment and takes only its connections with it.  Fatal: no memory
+ * for its own tables, no configuration.  Failures of clients are answered,
+ * failures of stores become 503 and 504.
+ *
+ *	wharf-worker --print-api	doc/api.md, from the table of paths
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/log.h"
+#include "worker/answer.h"
+#include "worker/body.h"
+#include "worker/http.h"
+#include "worker/worker.h"
+
+#define TICK		0.25	/* seconds between looks at slow uploads */
+#define STOP_EXTRA	0.5	/* seconds past limits.deadline to stop */
+
+static struct worker	*self;
+
+static const struct handler worker_table[MSG_MAX] = {
+	[MSG_STORE_GET]	  = { http_on_reply, FROM_STORE },
+	[MSG_STORE_PUT]	  = { http_on_reply, FROM_STORE },
+	[MSG_STORE_DEL]	  = { http_on_reply, FROM_STORE },
+	[MSG_STORE_EXIST] = { http_on_reply, FROM_STORE },
+};
+
+static void
+settings_take(struct worker *w)
+{
+	const struct conf	*c = w->a.conf;
+
+	w->get_writes = conf_int(c, CONF_DB_GET_WRITES) != 0;
+	w->ttl_max = conf_int(c, CONF_DB_TTL_MAX);
+	w->deadline_us = conf_int(c, CONF_LIMITS_DEADLINE) * 1000;
+	w->idle_us = conf_int(c, CONF_LIMITS_UPLOAD_IDLE) * 1000000;
+	w->budget.max = (size_t)conf_int(c, CONF_WORKERS_MEMORY);
+	w->body_max = (uint64_t)conf_int(c, CONF_LIMITS_BODY);
+	if (w->body_max > w->budget.max)
+		w->body_max = w->budget.max;
+}
+
+static void
+on_link_up(struct actor *a, struct link *link)
+{
+	struct worker	*w = a->self;
+	unsigned	 seat = link_seat(link);
+
+	if (link_from(link) != FROM_STORE || seat >= w->nstores)
+		return;
+	if (w->stores[seat] == NULL)
+		w->nup++;
+	w->stores[seat] = link;
+}
+
+static void
+on_link_down(struct actor *a, struct link *link)
+{
+	struct worker	*w = a->self;
+	unsigned	 seat = link_seat(link);
+
+	if (seat < w->nstores && w->stores[seat] == link) {
+		w->stores[seat] = NULL;
+		w->nup--;
+	}
+	http_on_link_down(w, link_id(link));
+}
+
+static void
+on_turn(struct actor *a)
+{
+	listeners_wake(a->self);
+}
+
+static void
+on_listen(struct actor *a, uint64_t id, int mq, int lent, int fd)
+{
+	struct worker	*w = a->self;
+
+	log_debug("http: socket %llu for %s%s", (unsigned long long)id,
+	    mq ? "mq" : "db", lent ? ", lent" : "");
+	listener_open(w, id, mq ? ON_MQ : ON_DB, fd);
+}
+
+static void
+on_unlisten(struct actor *a, uint64_t id)
+{
+	struct listener	*l = listener_find(a->self, id);
+
+	if (l != NULL)
+		listener_close(l);
+}
+
+static void
+on_reload(struct actor *a)
+{
+	settings_take(a->self);
+}
+
+/* Nothing is under way, or time is up: leave. */
+static void
+worker_leave(struct worker *w)
+{
+	http_abandon(w);
+	listeners_stop(w);
+	ev_prepare_stop(w->a.loop, &w->pump);
+	actor_exit(&w->a, ACTOR_EXIT_OK);
+}
+
+static void
+on_pump(struct ev_loop *loop, struct ev_prepare *watcher, int revents)
+{
+	(void)loop;
+	(void)watcher;
+	(void)revents;
+	listeners_pump(self);
+	if (self->stopping && self->active == 0)
+		worker_leave(self);
+}
+
+static void
+on_deadline(struct ev_loop *loop, struct ev_timer *watcher, int revents)
+{
+	(void)loop;
+	(void)watcher;
+	(void)revents;
+	http_expire(self);
+}
+
+static void
+on_tick(struct ev_loop *loop, struct ev_timer *watcher, int revents)
+{
+	(void)loop;
+	(void)watcher;
+	(void)revents;
+	body_expire(self, 0);
+	listeners_wake(self);
+}
+
+static void
+on_hurry(struct ev_loop *loop, struct ev_timer *watcher, int revents)
+{
+	(void)loop;
+	(void)watcher;
+	(void)revents;
+	worker_leave(self);
+}
+
+/* Accepts no more; what is under way is finished, with its deadline. */
+static void
+on_stop(struct actor *a, int hurry)
+{
+	struct worker	*w = a->self;
+	struct listener	*l;
+
+	w->stopping = 1;
+	for (l = w->listeners; l != NULL; l = l->next)
+		listener_close(l);
+	ev_timer_stop(a->loop, &w->hurry);
+	ev_timer_set(&w->hurry, hurry ? 0. :
+	    (double)w->deadline_us / 1e6 + STOP_EXTRA, 0.);
+	ev_timer_start(a->loop, &w->hurry);
+	listeners_wake(w);
+}
+
+static const struct actor_hooks worker_hooks = {
+	.stop = on_stop, .reload = on_reload,
+	.link_up = on_link_up, .link_down = on_link_down, .turn = on_turn,
+	.listen = on_listen, .unlisten = on_unlisten,
+};
+
+static void
+watchers_start(struct worker *w)
+{
+	ev_prepare_init(&w->pump, on_pump);
+	/* Before the mailbox's own, which sends what the pump made. */
+	ev_set_priority(&w->pump, EV_MAXPRI);
+	ev_init(&w->deadline, on_deadline);
+	ev_init(&w->hurry, on_hurry);
+	ev_timer_init(&w->tick, on_tick, TICK, TICK);
+	ev_prepare_start(w->a.loop, &w->pump);
+	ev_timer_start(w->a.loop, &w->tick);
+}
+
+static void
+worker_init(struct worker *w)
+{
+	int64_t	n = conf_int(w->a.conf, CONF_STORES_COUNT);
+
+	if (n < 1 || n > STORES_MAX)
+		fatalx("worker: stores.count is %lld", (long long)n);
+	w->nstores = (unsigned)n;
+	if ((w->pending = pending_new()) == NULL)
+		fatal("worker: table of requests");
+	settings_take(w);
+	paths_init();
+}
+
+static void
+worker_free(struct worker *w)
+{
+	actor_free(&w->a);
+	answer_cleanup();
+	http_cleanup(w);
+	pending_free(w->pending);
+	free(w);
+}
+
+int
+main(int argc, char **argv)
+{
+	int	code;
+
+	if (argc == 2 && strcmp(argv[1], "--print-api") == 0) {
+		api_print(stdout);
+		return fflush(stdout) == 0 ? 0 : 1;
+	}
+	if ((self = calloc(1, sizeof(*self))) == NULL)
+		fatal("worker: state");
+	actor_init(&self->a, argc, argv, "worker", FROM_WORKER, worker_table,
+	    &worker_hooks, self);
+	worker_init(self);
+	watchers_start(self);
+	actor_ready(&self->a);
+	code = actor_run(&self->a);
+	worker_free(self);
+	return code;
+}

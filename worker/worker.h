@@ -1,0 +1,87 @@
+/*
+ * worker.h: the state of one wharf-worker, and of one HTTP request in it.
+ * Everything runs on the loop thread.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include <sys/types.h>
+
+#include <microhttpd.h>
+#include <ev.h>
+
+#include "proto/clock.h"
+#include "supervisor/actor.h"
+#include "worker/budget.h"
+#include "worker/coding.h"
+#include "worker/listener.h"
+#include "worker/paths.h"
+#include "worker/pending.h"
+#include "worker/query.h"
+
+#define STORES_MAX	64
+#define ROOM		4096u	/* bytes of texts, body or value kept inline */
+
+/* Where a request stands.  Suspended in those marked with an s. */
+enum request_state {
+	RS_NEW,		/* its URI was read */
+	RS_WAIT_HEAD,	/* s: waits for budget, no body byte taken */
+	RS_BODY,	/* its body comes in */
+	RS_WAIT_CHUNK,	/* s: waits for budget in the middle of the body */
+	RS_SENT,	/* s: waits for the answer of another actor */
+	RS_ANSWERED,	/* its response is queued */
+	RS_DEAD		/* its connection is to be closed at once */
+};
+
+struct request {
+	struct request		*next;		/* in the free list */
+	struct worker		*w;
+	struct listener		*l;
+	struct MHD_Connection	*conn;
+	const struct path	*path;		/* NULL: no such path */
+	struct params		 par;
+	uint8_t			 state, method;
+	uint8_t			 chunked, create_only, malformed, expects;
+	uint8_t			 discard, own_body;
+	uint8_t			 coding;	/* enum coding */
+	enum err		 wait_err;	/* why waiting ended */
+	mono_t			 start;		/* all of it was here */
+	int64_t			 waited;	/* usec spent waiting for budget */
+	uint64_t		 link;		/* RS_SENT: over which link */
+	/* The texts of the query: in room, or of their own. */
+	uint8_t			*text;
+	size_t			 textlen;
+	/* The body: in room behind the texts, or of its own. */
+	uint64_t		 declared;	/* Content-Length */
+	uint64_t		 got;		/* bytes that came in */
+	uint8_t			*body;
+	size_t			 bodycap;
+	size_t			 held;		/* bytes of budget */
+	struct budget_wait	 wait;
+	/* Uploads, the one that moved least recently first. */
+	struct request		*up_next, *up_prev;
+	int			 uploading;
+	mono_t			 moved;
+	uint8_t			 room[ROOM];
+};
+
+struct worker {
+	struct actor		 a;
+	struct listener		*listeners;
+	struct link		*stores[STORES_MAX];
+	unsigned		 nstores, nup;
+	struct pending		*pending;
+	struct budget		 budget;
+	struct request		*free;		/* spare requests */
+	unsigned		 nfree, active;
+	struct request		*up_head, *up_tail;
+	struct ev_prepare	 pump;
+	struct ev_timer		 deadline, tick, hurry;
+	int			 stopping;
+	/* From the configuration. */
+	int			 get_writes;
+	int64_t			 ttl_max, deadline_us, idle_us;
+	uint64_t		 body_max;
+};
+
+#endif
