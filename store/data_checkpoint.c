@@ -261,8 +261,7 @@ close_clean(struct data *d, uint64_t lsn, uint64_t bound)
 	unsigned	 k;
 	enum err	 e = E_OK;
 
-	if (bound > d->bound)
-		d->bound = bound;
+	d->bound = bound;	/* exactly: no stamp will follow */
 	*m = d->man;
 	for (k = 0; k < d->conf.files && d->conf.ops->files; k++)
 		note(d, k, lsn, m);

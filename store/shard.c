@@ -114,6 +114,14 @@ shard_open_log(struct shard *s, const struct data_found *found,
 			    wf.error);
 		return e;
 	}
+	if (!found->clean && wf.last_lsn < found->lsn) {
+		/* MANIFEST came after a sync of the log up to there. */
+		snprintf(opened->error, sizeof(opened->error),
+		    "the log ends at LSN %llu, the data files at %llu",
+		    (unsigned long long)wf.last_lsn,
+		    (unsigned long long)found->lsn);
+		return E_DAMAGED;
+	}
 	shard_start_clock(s, found, wf.bound, &o, wf.last_lsn);
 	return E_OK;
 }
@@ -187,6 +195,8 @@ shard_close(struct shard *s, int clean)
 	if (s == NULL)
 		return E_OK;
 	lsn = s->wal == NULL ? 0 : wal_last(s->wal);
+	if (s->data != NULL)
+		data_settle(s->data);	/* its job may wait for the log */
 	if (s->wal != NULL && wal_close(s->wal) != E_OK)
 		e = E_READONLY;
 	s->wal = NULL;

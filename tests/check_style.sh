@@ -33,7 +33,7 @@ only libmicrohttpd 'microhttpd' 'worker/|tests/test_worker'
 only libconfuse 'confuse' 'supervisor/'
 only jansson 'jansson' 'supervisor/'
 only zlib 'zlib' 'worker/|tests/test_(coding|worker)'
-only xxhash 'xxhash' 'store/'
+only xxhash 'xxhash' 'store/|tests/test_manifest'
 only libsodium 'sodium' 'supervisor/|worker/|router/'
 only libraft 'raft' 'router/'
 

@@ -74,11 +74,13 @@ body_ask(struct request *r, size_t n, enum request_state state)
 	return 0;
 }
 
+/* MHD finds the end of the stream where the rest of the body was to come. */
 static enum MHD_Result
-body_refuse(struct request *r, enum err e)
+body_refuse(struct request *r, enum err e, size_t *size)
 {
 	answer_raw(r, e);
-	return MHD_NO;
+	*size = 0;
+	return MHD_YES;
 }
 
 /* The buffer for a declared length, once its bytes are reserved. */
@@ -182,18 +184,18 @@ body_take(struct request *r, const char *data, size_t *size)
 {
 	if (r->state == RS_WAIT_CHUNK) {
 		if (r->wait_err != E_OK)
-			return body_refuse(r, r->wait_err);
+			return body_refuse(r, r->wait_err, size);
 		r->state = RS_BODY;
 	}
 	if (r->got + *size > body_limit(r))
-		return body_refuse(r, body_excess(r));
+		return body_refuse(r, body_excess(r), size);
 	upload_moved(r);
 	if (!r->discard) {
 		switch (body_room(r, r->got + *size)) {
 		case 0:
 			return MHD_YES;
 		case -1:
-			return body_refuse(r, E_NOMEM);
+			return body_refuse(r, E_NOMEM, size);
 		}
 		memcpy(r->body + r->got, data, *size);
 	}

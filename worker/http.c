@@ -98,7 +98,8 @@ http_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 	if (r == NULL)
 		return NULL;
 	r->conn = conn;
-	target_split(&t, uri, strlen(uri));
+	r->urilen = strlen(uri);
+	target_split(&t, uri, r->urilen);
 	r->path = target_path(&t, l->on);
 	r->text = r->room;
 	if (r->path == NULL)
@@ -117,11 +118,21 @@ void
 http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     enum MHD_RequestTerminationCode code)
 {
+	struct request	*r = *con_cls;
+
 	(void)cls;
 	(void)conn;
-	(void)code;
-	if (*con_cls != NULL)
-		request_free(*con_cls);
+	if (r == NULL)
+		return;
+	/*
+	 * A head that all but fills the pool leaves MHD no room for the head
+	 * of our response; it closes then without having sent anything.
+	 */
+	if (code == MHD_REQUEST_TERMINATED_WITH_ERROR &&
+	    r->state == RS_ANSWERED && !r->streamed)
+		answer_raw(r, r->urilen > LISTENER_POOL / 2 ? E_URI :
+		    E_HEADERS);
+	request_free(r);
 	*con_cls = NULL;
 }
 
@@ -407,7 +418,10 @@ http_on_request(void *cls, struct MHD_Connection *conn, const char *url,
 	case RS_DEAD:
 		break;
 	}
-	return MHD_NO;
+	if (*size == 0)
+		return MHD_NO;
+	*size = 0;
+	return MHD_YES;
 }
 
 enum err

@@ -22,7 +22,6 @@
 #include "worker/http.h"
 #include "worker/worker.h"
 
-#define POOL		32768u	/* bytes per connection, RULE memory */
 #define POOL_STEP	4096u	/* the read buffer grows by this */
 #define ROUNDS		4
 #define IDLE_EXTRA	5	/* seconds past limits.upload_idle */
@@ -59,7 +58,11 @@ mhd_log(void *arg, const char *fmt, va_list ap)
 	(void)arg;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\n")] = '\0';
-	log_limited(&lim, "http: %s", text);
+	/* Mostly it is about what clients do; this one is about us. */
+	if (strstr(text, "resource limit") != NULL)
+		log_limited(&lim, "http: %s", text);
+	else
+		log_debug("http: %s", text);
 }
 
 static struct MHD_Daemon *
@@ -75,7 +78,7 @@ daemon_start(struct listener *l, int fd)
 	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 	    MHD_OPTION_CONNECTION_LIMIT,
 	    (unsigned)conf_int(c, CONF_WORKERS_CONNECTIONS),
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LISTENER_POOL,
 	    MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)POOL_STEP,
 	    MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)conf_int(c, CONF_LIMITS_UPLOAD_IDLE) + IDLE_EXTRA,

@@ -11,6 +11,8 @@
 
 struct worker;
 
+#define LISTENER_POOL	32768u	/* bytes per connection, RULE memory */
+
 struct listener {
 	struct listener		*next;
 	struct worker		*w;

@@ -91,6 +91,8 @@ coded_stream(struct request *r, const struct frame *f)
 	    MHD_SIZE_UNKNOWN, READER_BLOCK, blob_read, b, blob_free);
 	if (resp == NULL)
 		blob_free(b);
+	else
+		r->streamed = 1;
 	return resp;
 }
 

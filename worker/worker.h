@@ -43,11 +43,13 @@ struct request {
 	uint8_t			 state, method;
 	uint8_t			 chunked, create_only, malformed, expects;
 	uint8_t			 discard, own_body;
+	uint8_t			 streamed;	/* the response is compressed as it goes */
 	uint8_t			 coding;	/* enum coding */
 	enum err		 wait_err;	/* why waiting ended */
 	mono_t			 start;		/* all of it was here */
 	int64_t			 waited;	/* usec spent waiting for budget */
 	uint64_t		 link;		/* RS_SENT: over which link */
+	size_t			 urilen;
 	/* The texts of the query: in room, or of their own. */
 	uint8_t			*text;
 	size_t			 textlen;
