@@ -30,7 +30,7 @@
 #define DIR_MODE	0750
 #define ORPHANS_WAIT	20000000	/* usec */
 #define FILES_DEFAULT	16
-#define CORES_MOST	8
+#define SHARE_MOST	8
 
 static int refuse(char *, size_t, const char *, ...)
     __attribute__((format(printf, 3, 4)));
@@ -47,14 +47,19 @@ refuse(char *err, size_t errlen, const char *fmt, ...)
 	return -1;
 }
 
+/*
+ * How many workers, and how many stores: half of the cores each.  As many as
+ * cores of both made half the throughput (doc/benchmarks.md): the processes
+ * then take the cores, and the batches, from each other.
+ */
 static unsigned
-node_cores(void)
+node_share(void)
 {
-	long	n = sysconf(_SC_NPROCESSORS_ONLN);
+	long	n = sysconf(_SC_NPROCESSORS_ONLN) / 2;
 
 	if (n < 1)
 		return 1;
-	return n > CORES_MOST ? CORES_MOST : (unsigned)n;
+	return n > SHARE_MOST ? SHARE_MOST : (unsigned)n;
 }
 
 static int
@@ -231,7 +236,7 @@ node_first(struct node *n, const struct conf *c, const char *path, char *err,
 	n->files = (unsigned)conf_int(c, CONF_STORES_FILES);
 	n->routers = 1;
 	if (n->stores == 0)
-		n->stores = node_cores();
+		n->stores = node_share();
 	if (n->files == 0)
 		n->files = FILES_DEFAULT;
 	if (getrandom(&n->id, sizeof(n->id), 0) != (ssize_t)sizeof(n->id))
@@ -384,7 +389,7 @@ node_resolve(const struct node *n, struct conf *c)
 	if (conf_int(c, CONF_STORES_FILES) == 0)
 		conf_set_int(c, CONF_STORES_FILES, n->files);
 	if (conf_int(c, CONF_WORKERS_COUNT) == 0)
-		conf_set_int(c, CONF_WORKERS_COUNT, node_cores());
+		conf_set_int(c, CONF_WORKERS_COUNT, node_share());
 }
 
 /* Privileges */

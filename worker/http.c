@@ -6,6 +6,9 @@
  *	request_send		a message to the store of the key; suspended
  *	http_on_reply		the store's answer becomes the response; resumed
  *	http_on_completed	the request goes back to the free list
+ *	http_on_connection	so does one whose head never got complete: MHD
+ *				tells of the completion of those it showed to
+ *				http_on_request only
  *
  * MHD closes the connection after a response that is queued in the first call
  * of http_on_request, so only refusals with a long body do that.
@@ -25,6 +28,8 @@
 #define TOTAL_US	(9500 * INT64_C(1000))	/* see request_due */
 #define LEAST_US	(500 * INT64_C(1000))
 #define DEADLINE_US	(100 * INT64_C(1000))	/* the store's ends before ours */
+/* Longer ones leave MHD no room for headers: it would wait for ever. */
+#define URI_MAX		(LISTENER_POOL - 512u)
 #define VERSION_TOP	4194303		/* contract 1.1 */
 
 static struct request *
@@ -53,6 +58,7 @@ request_free(struct request *r)
 	body_free(r);
 	if (r->text != r->room)
 		free(r->text);
+	*r->open = NULL;
 	w->active--;
 	if (w->nfree >= SPARE_MAX) {
 		free(r);
@@ -88,26 +94,51 @@ http_resume(struct request *r)
 	r->l->ready = 1;
 }
 
+void
+http_on_connection(void *cls, struct MHD_Connection *conn, void **context,
+    enum MHD_ConnectionNotificationCode code)
+{
+	struct request	**open;
+
+	(void)cls;
+	(void)conn;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = calloc(1, sizeof(*open));
+		return;
+	}
+	open = *context;
+	if (open != NULL && *open != NULL)
+		request_free(*open);
+	free(open);
+	*context = NULL;
+}
+
 void *
 http_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 {
 	struct listener	*l = cls;
-	struct request	*r = request_new(l);
+	struct request	*r, **open;
 	struct target	 t;
 
-	if (r == NULL)
+	open = MHD_get_connection_info(conn,
+	    MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+	if (open == NULL || (r = request_new(l)) == NULL)
 		return NULL;
+	*open = r;
+	r->open = open;
 	r->conn = conn;
 	r->urilen = strlen(uri);
 	target_split(&t, uri, r->urilen);
 	r->path = target_path(&t, l->on);
 	r->text = r->room;
-	if (r->path == NULL)
+	if (r->urilen > URI_MAX)
+		answer_raw(r, E_URI);
+	if (r->path == NULL || r->urilen > URI_MAX)
 		return r;
 	if (t.querylen > ROOM && (r->text = malloc(t.querylen)) == NULL) {
 		r->text = r->room;
-		request_free(r);
-		return NULL;
+		answer_raw(r, E_NOMEM);
+		return r;
 	}
 	r->textlen = query_parse(&r->par, r->path, t.query, t.querylen,
 	    r->text);
@@ -241,7 +272,7 @@ http_verdict(const struct request *r, int has_body, const char **detail)
 	*detail = NULL;
 	if (path == NULL)
 		return E_NOPATH;
-	if (path->act == ACT_STORE && r->w->nup == 0)
+	if (path->act == ACT_STORE && (r->w->nup == 0 || r->w->leaving))
 		return E_NOTREADY;
 	if (!path_takes(path, r->method, r->w->get_writes))
 		return E_METHOD;

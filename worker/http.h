@@ -21,6 +21,8 @@ void		*http_on_uri(void *cls, const char *uri, struct MHD_Connection *);
 enum MHD_Result	 http_on_request(void *cls, struct MHD_Connection *,
 		    const char *url, const char *method, const char *version,
 		    const char *data, size_t *size, void **con_cls);
+void		 http_on_connection(void *cls, struct MHD_Connection *,
+		    void **context, enum MHD_ConnectionNotificationCode);
 void		 http_on_completed(void *cls, struct MHD_Connection *,
 		    void **con_cls, enum MHD_RequestTerminationCode);
 

@@ -83,6 +83,7 @@ daemon_start(struct listener *l, int fd)
 	    MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)conf_int(c, CONF_LIMITS_UPLOAD_IDLE) + IDLE_EXTRA,
 	    MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, l,
+	    MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, l,
 	    MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, l,
 	    MHD_OPTION_END);
 }

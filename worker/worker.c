@@ -105,6 +105,8 @@ on_reload(struct actor *a)
 static void
 worker_leave(struct worker *w)
 {
+	/* MHD aborts the process if it is stopped with one suspended. */
+	w->leaving = 1;
 	http_abandon(w);
 	listeners_stop(w);
 	ev_prepare_stop(w->a.loop, &w->pump);

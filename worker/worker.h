@@ -38,6 +38,7 @@ struct request {
 	struct worker		*w;
 	struct listener		*l;
 	struct MHD_Connection	*conn;
+	struct request		**open;		/* the connection's word of it */
 	const struct path	*path;		/* NULL: no such path */
 	struct params		 par;
 	uint8_t			 state, method;
@@ -79,7 +80,8 @@ struct worker {
 	struct request		*up_head, *up_tail;
 	struct ev_prepare	 pump;
 	struct ev_timer		 deadline, tick, hurry;
-	int			 stopping;
+	int			 stopping;	/* answers, but accepts no more */
+	int			 leaving;	/* nothing may be suspended any more */
 	/* From the configuration. */
 	int			 get_writes;
 	int64_t			 ttl_max, deadline_us, idle_us;
