@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 
 #include "worker/answer.h"
+#include "worker/linger.h"
 #include "worker/value.h"
 #include "worker/worker.h"
 
 #define CACHE_SIZE	1024u
-#define DRAIN_MAX	(1u << 20)	/* bytes read away before a close */
 
 /* What the headers of a response depend on. */
 struct head {
@@ -252,17 +252,25 @@ answer_reply(struct request *r, const struct frame *f)
 	return answer_empty(r, &h);
 }
 
-/* Reads away what is there: a close with unread bytes would reset. */
-static void
-socket_drain(int fd)
+static int
+socket_of(const struct request *r)
 {
-	char	junk[16384];
-	size_t	total = 0;
-	ssize_t	n;
+	return MHD_get_connection_info(r->conn,
+	    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
 
-	while (total < DRAIN_MAX &&
-	    (n = recv(fd, junk, sizeof(junk), MSG_DONTWAIT)) > 0)
-		total += (size_t)n;
+void
+answer_linger(struct request *r)
+{
+	if (r->at->linger == -1)
+		r->at->linger = linger_dup(socket_of(r));
+}
+
+/* MHD sees the end of the stream and closes the connection. */
+void
+answer_hangup(struct request *r)
+{
+	(void)shutdown(socket_of(r), SHUT_RD);
 }
 
 /*
@@ -272,8 +280,7 @@ socket_drain(int fd)
 void
 answer_raw(struct request *r, enum err e)
 {
-	int		fd = MHD_get_connection_info(r->conn,
-			    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	int		fd = socket_of(r);
 	unsigned	http = (unsigned)err_http(e);
 	char		text[512], version[64] = "", error[160];
 	struct head	h;
@@ -290,10 +297,7 @@ answer_raw(struct request *r, enum err e)
 	    version, http == MHD_HTTP_SERVICE_UNAVAILABLE ?
 	    "Retry-After: 1\r\n" : "", error);
 	(void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)shutdown(fd, SHUT_WR);
-	socket_drain(fd);
-	/* MHD sees the end of the stream and closes the connection. */
-	(void)shutdown(fd, SHUT_RD);
+	answer_linger(r);
 	r->state = RS_DEAD;
 	count(r, (int)http, 0);
 }

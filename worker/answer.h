@@ -22,9 +22,13 @@ int	 answer_reply(struct request *, const struct frame *);
 int	 answer_text(struct request *);
 /*
  * For when MHD cannot answer any more, because a body is coming in: writes a
- * response to the socket itself and shuts it down.
+ * response to the socket itself.  The caller sees to it that MHD closes the
+ * connection: by MHD_NO, or answer_hangup where MHD is not asking.
  */
 void	 answer_raw(struct request *, enum err);
+void	 answer_hangup(struct request *);
+/* What the client sends after the answer will be read away (linger.h). */
+void	 answer_linger(struct request *);
 /* Frees the responses kept for use again. */
 void	 answer_cleanup(void);
 

@@ -272,5 +272,6 @@ body_expire(struct worker *w, int all)
 	    (all || mono_diff(r->moved, now) >= w->idle_us)) {
 		upload_leave(r);
 		answer_raw(r, all ? E_NOTREADY : E_SLOW);
+		answer_hangup(r);
 	}
 }

@@ -21,6 +21,7 @@
 #include "worker/answer.h"
 #include "worker/body.h"
 #include "worker/http.h"
+#include "worker/linger.h"
 #include "worker/worker.h"
 
 #define SPARE_MAX	1024u	/* requests kept in the free list */
@@ -58,7 +59,7 @@ request_free(struct request *r)
 	body_free(r);
 	if (r->text != r->room)
 		free(r->text);
-	*r->open = NULL;
+	r->at->open = NULL;
 	w->active--;
 	if (w->nfree >= SPARE_MAX) {
 		free(r);
@@ -98,41 +99,49 @@ void
 http_on_connection(void *cls, struct MHD_Connection *conn, void **context,
     enum MHD_ConnectionNotificationCode code)
 {
-	struct request	**open;
+	struct listener		*l = cls;
+	struct connection	*at = *context;
 
-	(void)cls;
 	(void)conn;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = calloc(1, sizeof(*open));
+		if ((at = calloc(1, sizeof(*at))) != NULL)
+			at->linger = -1;
+		*context = at;
 		return;
 	}
-	open = *context;
-	if (open != NULL && *open != NULL)
-		request_free(*open);
-	free(open);
+	if (at == NULL)
+		return;
+	if (at->open != NULL)
+		request_free(at->open);
+	if (at->linger != -1)
+		linger_start(l->w->a.loop, at->linger);
+	free(at);
 	*context = NULL;
 }
 
 void *
 http_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 {
-	struct listener	*l = cls;
-	struct request	*r, **open;
-	struct target	 t;
+	struct listener		*l = cls;
+	struct connection	*at;
+	struct request		*r;
+	struct target		 t;
 
-	open = MHD_get_connection_info(conn,
+	at = MHD_get_connection_info(conn,
 	    MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-	if (open == NULL || (r = request_new(l)) == NULL)
+	if (at == NULL || (r = request_new(l)) == NULL)
 		return NULL;
-	*open = r;
-	r->open = open;
+	at->open = r;
+	r->at = at;
 	r->conn = conn;
 	r->urilen = strlen(uri);
 	target_split(&t, uri, r->urilen);
 	r->path = target_path(&t, l->on);
 	r->text = r->room;
-	if (r->urilen > URI_MAX)
+	if (r->urilen > URI_MAX) {
 		answer_raw(r, E_URI);
+		answer_hangup(r);	/* there may be no room for headers */
+	}
 	if (r->path == NULL || r->urilen > URI_MAX)
 		return r;
 	if (t.querylen > ROOM && (r->text = malloc(t.querylen)) == NULL) {
@@ -285,6 +294,14 @@ refuse(struct request *r, enum err e, const char *detail)
 	return answer_status(r, e, detail) ? MHD_YES : MHD_NO;
 }
 
+/* Before the body: MHD closes after the answer, the client may still send. */
+static enum MHD_Result
+refuse_early(struct request *r, enum err e, const char *detail)
+{
+	answer_linger(r);
+	return refuse(r, e, detail);
+}
+
 /* The first call: the head is here. */
 static enum MHD_Result
 request_begin(struct request *r, const char *method, const char *version)
@@ -295,15 +312,16 @@ request_begin(struct request *r, const char *method, const char *version)
 	r->method = (uint8_t)method_bit(method);
 	headers_scan(r, version);
 	if (r->malformed)
-		return refuse(r, E_REQUEST, "Content-Length or Transfer-Encoding");
+		return refuse_early(r, E_REQUEST,
+		    "Content-Length or Transfer-Encoding");
 	r->state = RS_BODY;
 	if (!r->chunked && r->declared == 0)
 		return MHD_YES;
 	e = http_verdict(r, 1, &detail);
 	if (e == E_OK && r->declared > r->w->body_max)
-		return refuse(r, E_TOOBIG, NULL);
+		return refuse_early(r, E_TOOBIG, NULL);
 	if (e != E_OK && (r->expects || r->declared > DISCARD_DECLARED))
-		return refuse(r, e, detail);
+		return refuse_early(r, e, detail);
 	r->discard = e != E_OK || (r->path->flags & PF_BODY) == 0;
 	return body_begin(r);
 }

@@ -15,6 +15,7 @@
 #include "worker/answer.h"
 #include "worker/body.h"
 #include "worker/http.h"
+#include "worker/linger.h"
 #include "worker/worker.h"
 
 #define TICK		0.25	/* seconds between looks at slow uploads */
@@ -23,10 +24,10 @@
 static struct worker	*self;
 
 static const struct handler worker_table[MSG_MAX] = {
-	[MSG_STORE_GET]	  = { http_on_reply, FROM_STORE },
-	[MSG_STORE_PUT]	  = { http_on_reply, FROM_STORE },
-	[MSG_STORE_DEL]	  = { http_on_reply, FROM_STORE },
-	[MSG_STORE_EXIST] = { http_on_reply, FROM_STORE },
+/* What a store answers to whatever it was asked. */
+#define MSG_STORE(name, num, from, tab, kmin, kmax, vmax, fn) \
+	[num] = { http_on_reply, FROM_STORE },
+#include "proto/msg.def"
 };
 
 static void
@@ -109,6 +110,7 @@ worker_leave(struct worker *w)
 	w->leaving = 1;
 	http_abandon(w);
 	listeners_stop(w);
+	linger_stop(w->a.loop);
 	ev_prepare_stop(w->a.loop, &w->pump);
 	actor_exit(&w->a, ACTOR_EXIT_OK);
 }

@@ -33,12 +33,18 @@ enum request_state {
 	RS_DEAD		/* its connection is to be closed at once */
 };
 
+/* MHD's socket context. */
+struct connection {
+	struct request		*open;		/* the request at hand */
+	int			 linger;	/* duplicate of the socket, or -1 */
+};
+
 struct request {
 	struct request		*next;		/* in the free list */
 	struct worker		*w;
 	struct listener		*l;
 	struct MHD_Connection	*conn;
-	struct request		**open;		/* the connection's word of it */
+	struct connection	*at;
 	const struct path	*path;		/* NULL: no such path */
 	struct params		 par;
 	uint8_t			 state, method;
