@@ -136,7 +136,8 @@ desk_on_hello(struct desk *d, const struct frame *f, struct frame *r,
 
 	if (desk_hello_get(&h, f->val, f->vallen) != E_OK)
 		return E_BADMSG;
-	if (d->mb->clients >= d->conf.max_clients)
+	if (d->mb->clients >= d->conf.max_clients ||
+	    d->mb->closing > LINK_CLOSERS)
 		return E_FULL;
 	if ((l = desk_new_link(d)) == NULL)
 		return E_INTERNAL;

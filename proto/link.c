@@ -169,19 +169,17 @@ link_go_down(struct link *l, int broken, const char *why)
 int
 link_free_dead(struct link *l)
 {
-	if (l->notice.fn != NULL) {
+	if (l->socket == LINK_OPEN)
 		link_nng_close(l);
-		lane_unmap(l->lane);
-		if (l->bell != -1)
-			close(l->bell);
-		outq_free(&l->hello);
-		outq_free(&l->out);
-		assembly_free(l);
-		l->notice.fn = NULL;
-	}
-	/* nng is silent now; a notice it raised before is still on the stack. */
-	if (atomic_load(&l->notice.bits) != 0)
+	/* nng is silent when it is closed; a notice may still be on the stack. */
+	if (l->socket != LINK_GONE || atomic_load(&l->notice.bits) != 0)
 		return 0;
+	lane_unmap(l->lane);
+	if (l->bell != -1)
+		close(l->bell);
+	outq_free(&l->hello);
+	outq_free(&l->out);
+	assembly_free(l);
 	TAILQ_REMOVE(&l->mb->dead, l, all);
 	free(l);
 	return 1;

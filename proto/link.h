@@ -20,6 +20,15 @@
 
 #define LINK_HELLO_US	5000000		/* an offered link must be up by then */
 #define LINK_BUCKETS	256u
+/*
+ * When a peer dies while we send to it, nng's one reaper thread may stop for
+ * good, and no nng_close comes back any more.  What is open goes on working:
+ * so closing has threads of its own, and when many of them have hung for a
+ * while the owner is told to start anew.
+ */
+#define LINK_CLOSERS	256u		/* more of them: no new clients */
+#define LINK_WEDGED	64u
+#define LINK_WEDGED_US	10000000
 /* The longest nng message: one chunk of frames, or one longest frame. */
 #define LINK_MESSAGE	(FRAME_LONGEST + 1024u)
 
@@ -37,7 +46,8 @@ struct notice {
 enum link_bits {
 	LINK_RECEIVED	= 1 << 0,
 	LINK_SENT	= 1 << 1,
-	LINK_PIPE	= 1 << 2	/* a pipe came or went */
+	LINK_PIPE	= 1 << 2,	/* a pipe came or went */
+	LINK_CLOSED	= 1 << 3	/* the closer is done */
 };
 
 enum link_state { LINK_OFFERED, LINK_UP, LINK_DOWN };
@@ -69,6 +79,7 @@ struct link {
 	const char		*why;
 	void			*data;
 	mono_t			 since;
+	enum { LINK_OPEN, LINK_CLOSING, LINK_GONE } socket;
 
 	struct notice		 notice;
 	nng_socket		 sock;
@@ -100,6 +111,9 @@ struct mailbox {
 	struct link_bucket	 buckets[LINK_BUCKETS];
 	unsigned		 clients;	/* links of the desk, pending too */
 	size_t			 assembled;	/* bytes of unfinished values */
+	unsigned		 closing;	/* sockets with a closer */
+	mono_t			 closing_since;
+	int			 wedged;	/* the owner was told */
 	int			 taken;		/* messages since the last turn hook */
 	int			 more;		/* something is left to be read */
 	int			 breaks;	/* some link is broken */
@@ -138,6 +152,10 @@ void		 link_check_time(struct link *, mono_t now);
 
 /* link_nng.c: the socket of a link.  E_INTERNAL: nng refused (logged). */
 enum err	 link_nng_open(struct link *, unsigned mode);
+/*
+ * Closes on a thread of its own, because nng_close may wait for ever for a
+ * pipe of a peer that sent garbage; LINK_CLOSED tells when it came back.
+ */
 void		 link_nng_close(struct link *);
 void		 link_nng_receive(struct link *);
 /* Sends n bytes (whole frames) as one message; 0: no memory. */

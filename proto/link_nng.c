@@ -5,12 +5,15 @@
  * The callbacks run on nng's threads.  They touch the link's atomics and raise
  * its notice, nothing else.  nng's own traps are named where they are met.
  */
+#include <pthread.h>
 #include <string.h>
 #include <nng/nng.h>
 #include <nng/protocol/pair1/pair.h>
 
 #include "proto/link.h"
 #include "supervisor/log.h"
+
+#define CLOSER_STACK	(128u << 10)
 
 void
 link_url(char out[LINK_URL_MAX], const char *path)
@@ -205,6 +208,10 @@ link_on_notice(struct notice *n, unsigned bits)
 	struct link	*l = (struct link *)(void *)
 			    ((char *)n - offsetof(struct link, notice));
 
+	if (bits & LINK_CLOSED) {
+		l->socket = LINK_GONE;
+		l->mb->closing--;
+	}
 	if (l->state == LINK_DOWN)
 		return;
 	if (bits & LINK_SENT)
@@ -217,8 +224,8 @@ link_on_notice(struct notice *n, unsigned bits)
 }
 
 /* The order matters: stop, close, free (nng dead-locks or leaks otherwise). */
-void
-link_nng_close(struct link *l)
+static void
+link_nng_free(struct link *l)
 {
 	if (l->raio != NULL)
 		nng_aio_stop(l->raio);
@@ -234,4 +241,33 @@ link_nng_close(struct link *l)
 		nng_msg_free(l->in);
 	nng_aio_free(l->raio);
 	nng_aio_free(l->saio);
+}
+
+static void *
+link_closer(void *arg)
+{
+	struct link	*l = arg;
+
+	link_nng_free(l);
+	notice_raise(&l->notice, LINK_CLOSED);
+	return NULL;
+}
+
+void
+link_nng_close(struct link *l)
+{
+	pthread_attr_t	attr;
+	pthread_t	closer;
+	int		rv;
+
+	l->socket = LINK_CLOSING;
+	if (l->mb->closing++ == 0)
+		l->mb->closing_since = mono_now();
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, CLOSER_STACK);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	rv = pthread_create(&closer, &attr, link_closer, l);
+	pthread_attr_destroy(&attr);
+	if (rv != 0)
+		link_closer(l);
 }

@@ -22,6 +22,7 @@
 #include "proto/link.h"
 #include "supervisor/log.h"
 
+#define CLOSE_PATIENCE	2000u		/* ms for all sockets at the end */
 #define TICK	0.5		/* seconds */
 
 void
@@ -238,6 +239,19 @@ mailbox_prepare_cb(struct ev_loop *loop, ev_prepare *w, int revents)
 		mailbox_more(mb);
 }
 
+/* More sockets than a few hang in nng_close: see link.h. */
+static void
+mailbox_look_wedged(struct mailbox *mb, mono_t now)
+{
+	if (mb->wedged || mb->closing < LINK_WEDGED ||
+	    mono_diff(mb->closing_since, now) < LINK_WEDGED_US)
+		return;
+	mb->wedged = 1;
+	log_warnx("mailbox: nng cannot close %u sockets", mb->closing);
+	if (mb->hooks.wedged != NULL)
+		mb->hooks.wedged(mb->arg);
+}
+
 static void
 mailbox_timer_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -249,6 +263,7 @@ mailbox_timer_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	TAILQ_FOREACH(l, &mb->links, all)
 		link_check_time(l, now);
+	mailbox_look_wedged(mb, now);
 	if (mb->desk != NULL)
 		desk_tick(mb->desk, now);
 }
@@ -325,19 +340,27 @@ void
 mailbox_free(struct mailbox *mb)
 {
 	struct link	*l;
+	unsigned	 i;
 
 	if (mb == NULL)
 		return;
 	mailbox_flush(mb);
+	if (mb->wedged)
+		return;		/* nng would not let us; the process ends */
 	if (mb->desk != NULL)
 		desk_close(mb->desk);
 	while ((l = TAILQ_FIRST(&mb->links)) != NULL)
 		link_go_down(l, 0, "the mailbox closes");
-	while ((l = TAILQ_FIRST(&mb->dead)) != NULL)
-		if (!link_free_dead(l))
-			mailbox_async_cb(mb->loop, &mb->async, 0);
+	mailbox_bury(mb);
+	for (i = 0; !TAILQ_EMPTY(&mb->dead) && i < CLOSE_PATIENCE; i++) {
+		usleep(1000);
+		mailbox_async_cb(mb->loop, &mb->async, 0);
+		mailbox_bury(mb);
+	}
 	if (mb->desk != NULL)
 		mailbox_forget_desk(mb);
 	mailbox_stop(mb);
-	free(mb);
+	/* A socket that nng cannot close still knows its link and us. */
+	if (TAILQ_EMPTY(&mb->dead))
+		free(mb);
 }

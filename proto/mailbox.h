@@ -61,6 +61,11 @@ struct mailbox_hooks {
 	enum err (*msg)(void *arg, const struct msg *);
 	/* After all links were read in a turn, if any message was taken. */
 	void	 (*turn)(void *arg);
+	/*
+	 * nng has stopped closing sockets (a fault of its own after a peer's
+	 * death): all goes on, but the process should start anew some time.
+	 */
+	void	 (*wedged)(void *arg);
 	/* A malformed or refused frame was dropped (for counting). */
 	void	 (*reject)(void *arg, struct link *, enum err);
 };

@@ -7,6 +7,8 @@
 
 #include "store/shard_impl.h"
 
+#define TTL_MAX	((int64_t)UINT32_MAX * 1000)	/* ms */
+
 /* What stands under a key now. */
 struct current {
 	int		there;		/* any record, dead or expired too */
@@ -27,6 +29,8 @@ struct verdict {
 	int		vererror;
 };
 
+static enum err	 shard_may_write(const struct shard *,
+		    const struct shard_write *, struct shard_result *);
 static uint64_t	*shard_take_key(struct shard *, const struct shard_key *);
 static enum err	 shard_lookup(struct shard *, const struct shard_key *,
 		    struct current *);
@@ -52,8 +56,10 @@ shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
 
 	memset(res, 0, sizeof(*res));
 	res->lsn = *shard_take_key(s, k);
-	if (s->failed != E_OK && res->lsn > wal_released(s->wal))
+	if (s->failed != E_OK && res->lsn > wal_released(s->wal)) {
+		res->lsn = 0;	/* that one will never be released */
 		return E_READONLY;
+	}
 	if ((e = shard_lookup(s, k, &c)) != E_OK)
 		return e;
 	res->version = c.version;
@@ -69,9 +75,8 @@ shard_put(struct shard *s, const struct shard_key *k,
 	uint64_t	*recent;
 	enum err	 e;
 
-	memset(res, 0, sizeof(*res));
-	if (s->failed != E_OK)
-		return s->failed;
+	if ((e = shard_may_write(s, w, res)) != E_OK)
+		return e;
 	recent = shard_take_key(s, k);
 	e = shard_lookup(s, k, &c);
 	/* A damaged record may be replaced by whoever asks for no version. */
@@ -99,9 +104,8 @@ shard_del(struct shard *s, const struct shard_key *k,
 	uint64_t	*recent;
 	enum err	 e;
 
-	memset(res, 0, sizeof(*res));
-	if (s->failed != E_OK)
-		return s->failed;
+	if ((e = shard_may_write(s, w, res)) != E_OK)
+		return e;
 	recent = shard_take_key(s, k);
 	e = shard_lookup(s, k, &c);
 	if (e == E_DAMAGED && w->ver == 0)
@@ -117,6 +121,23 @@ shard_del(struct shard *s, const struct shard_key *k,
 	res->vererror = v.vererror;
 	res->lsn = *recent;
 	return e;
+}
+
+/*
+ * What no record can hold must not reach the log: a start would take it for
+ * damage.
+ */
+static enum err
+shard_may_write(const struct shard *s, const struct shard_write *w,
+    struct shard_result *res)
+{
+	memset(res, 0, sizeof(*res));
+	res->version = w->ver;
+	if (w->ver > VERSION_MAX)
+		return E_VERSION;
+	if (w->ttl > TTL_MAX)
+		return E_PARAM;
+	return s->failed;
 }
 
 /* Leaves the engine key in s->key; gives the key's place in recent. */

@@ -491,12 +491,26 @@ on_link_reject(void *arg, struct link *l, enum err e)
 		    (unsigned long long)link_id(l), err_text(e));
 }
 
+/* An orderly end; the supervisor starts the actor anew. */
+static void
+on_wedged(void *arg)
+{
+	struct actor	*a = arg;
+
+	if (a->priv->stopping)
+		return;
+	a->priv->stopping = 1;
+	board_set(a->my, BC_STATE, BOARD_STOPPING);
+	a->hooks->stop(a, 0);
+}
+
 static const struct mailbox_hooks link_hooks = {
 	.up = on_link_up,
 	.down = on_link_down,
 	.msg = on_link_msg,
 	.turn = on_link_turn,
 	.reject = on_link_reject,
+	.wedged = on_wedged,
 };
 
 /* Birth */

@@ -452,6 +452,8 @@ failing_log_on(const struct engine_ops *ops)
 	CU_ASSERT_TRUE(shard_released(s) < res.lsn);
 	CU_ASSERT_EQUAL(get(s, "safe", &g), E_OK);
 	CU_ASSERT_EQUAL(get(s, "x", &g), E_READONLY);
+	CU_ASSERT_EQUAL(shard_get(s, &k, NULL, NULL, &res), E_READONLY);
+	CU_ASSERT_EQUAL(res.lsn, 0);	/* its answer waits for nothing */
 	CU_ASSERT_EQUAL(shard_put(s, &k, &w, &res), E_READONLY);
 	atomic_store(&fail_writes, 0);
 	shard_close(s, 0);
@@ -459,6 +461,31 @@ failing_log_on(const struct engine_ops *ops)
 	CU_ASSERT_EQUAL(get(s, "safe", &g), E_OK);
 	CU_ASSERT_EQUAL(get(s, "x", &g), E_OK);
 	CHECK(put(s, "x", "newer", 0, &res), E_OK, g.version + 1, 0);
+	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
+	drop_dir();
+}
+
+/* What no record can hold never reaches the log. */
+static void
+out_of_range_on(const struct engine_ops *ops)
+{
+	struct shard_result	 res;
+	struct shard		*s;
+	struct got		 g;
+
+	fresh_dir();
+	s = open_shard(ops, NULL);
+	CHECK(put(s, "k", "v", 0, &res), E_OK, 1, 0);
+	CHECK(dup_write(s, 0, "k", VERSION_MAX + 1, &res), E_VERSION,
+	    VERSION_MAX + 1, 0);
+	CHECK(dup_write(s, 1, "k", UINT32_MAX, &res), E_VERSION, UINT32_MAX, 0);
+	CHECK(write_key(s, 0, "k", "w", 1,
+	    (struct shard_write){ .ttl = INT64_MAX }, &res), E_PARAM, 0, 0);
+	crash_image();
+	CU_ASSERT_EQUAL(shard_close(s, 0), E_OK);
+	s = open_shard(ops, NULL);
+	CU_ASSERT_EQUAL(get(s, "k", &g), E_OK);
+	CU_ASSERT_EQUAL(g.version, 1);
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
 	drop_dir();
 }
@@ -494,6 +521,7 @@ BOTH(expiry)
 BOTH(stamps)
 BOTH(model)
 BOTH(failing_log)
+BOTH(out_of_range)
 
 static const CU_TestInfo tests[] = {
 	{ (char *)"versions, tkrzw", versions_tkrzw },
@@ -508,6 +536,8 @@ static const CU_TestInfo tests[] = {
 	{ (char *)"model, memory", model_mem },
 	{ (char *)"failing log, tkrzw", failing_log_tkrzw },
 	{ (char *)"failing log, memory", failing_log_mem },
+	{ (char *)"out of range, tkrzw", out_of_range_tkrzw },
+	{ (char *)"out of range, memory", out_of_range_mem },
 	{ (char *)"wrong owner", wrong_owner },
 	CU_TEST_INFO_NULL
 };

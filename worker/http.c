@@ -388,34 +388,94 @@ deadline_arm(struct worker *w)
 	ev_timer_start(w->a.loop, &w->deadline);
 }
 
+/* The message, or a copy that waits with it, has the body from now on. */
+static enum err
+request_pass(struct request *r, struct link *link)
+{
+	struct frame	f;
+	enum err	e;
+
+	request_frame(r, &f);
+	f.id = r->id;
+	f.deadline = frame_deadline(mono_add(request_due(r), -DEADLINE_US));
+	if ((e = link_send(link, &f)) == E_OK)
+		body_free(r);
+	return e;
+}
+
 static enum err
 request_send(struct request *r)
 {
 	struct worker	*w = r->w;
+	const struct param_text *key = &r->par.v[P_KEY].text;
 	struct link	*link;
-	struct frame	 f;
-	mono_t		 due;
 	enum err	 e;
 
-	request_frame(r, &f);
-	link = w->stores[slot_store(f.slot, w->nstores)];
+	link = w->stores[slot_store(slot_of(key->p, key->len), w->nstores)];
 	if (link == NULL)
 		return E_NOTREADY;
-	due = request_due(r);
-	f.deadline = frame_deadline(mono_add(due, -DEADLINE_US));
 	r->link = link_id(link);
-	f.id = pending_add(w->pending, r, r->link, due);
-	if (f.id == 0)
+	r->id = pending_add(w->pending, r, r->link, request_due(r));
+	if (r->id == 0)
 		return E_NOMEM;
-	if ((e = link_send(link, &f)) != E_OK) {
-		(void)pending_take(w->pending, f.id, r->link);
+	if ((e = request_pass(r, link)) == E_FULL) {
+		r->unsent = 1;
+		TAILQ_INSERT_TAIL(&w->unsent, r, queue);
+	} else if (e != E_OK) {
+		(void)pending_take(w->pending, r->id, r->link);
 		return e;
 	}
 	deadline_arm(w);
-	body_free(r);		/* the message has a copy */
 	r->state = RS_SENT;
 	http_suspend(r);
 	return E_OK;
+}
+
+static void
+request_unqueue(struct request *r)
+{
+	TAILQ_REMOVE(&r->w->unsent, r, queue);
+	r->unsent = 0;
+}
+
+void
+http_retry(struct worker *w)
+{
+	struct request	*r;
+	struct link	*link;
+	enum err	 e;
+
+	while ((r = TAILQ_FIRST(&w->unsent)) != NULL) {
+		link = link_find(w->a.mailbox, r->link);
+		e = link == NULL ? E_NOTREADY : request_pass(r, link);
+		if (e == E_FULL)
+			return;
+		request_unqueue(r);
+		if (e == E_OK)
+			continue;
+		(void)pending_take(w->pending, r->id, r->link);
+		(void)answer_status(r, e, NULL);
+		http_resume(r);
+	}
+}
+
+/*
+ * An answer of our own.  The connection is suspended for a moment, as for
+ * those of a store: that puts it into epoll anew, where MHD else sometimes
+ * does not see that the client has closed.
+ */
+static enum MHD_Result
+request_finish(struct request *r, enum err e, const char *detail)
+{
+	if (r->w->leaving)	/* then MHD must not find any suspended */
+		return refuse(r, e != E_OK ? e : E_NOTREADY, detail);
+	http_suspend(r);
+	if (e == E_OK)
+		(void)answer_text(r);
+	else
+		(void)answer_status(r, e, detail);
+	http_resume(r);
+	return MHD_YES;
 }
 
 /* All of the request is here. */
@@ -430,14 +490,13 @@ request_run(struct request *r)
 	if (r->got != 0)
 		board_add(r->w->a.my, BC_BYTES_IN, (int64_t)r->got);
 	if ((e = http_verdict(r, r->got > 0, &detail)) != E_OK)
-		return refuse(r, e, detail);
-	if (r->path->act == ACT_STORE)
-		e = request_send(r);
-	else if (r->path->act == ACT_STATUS && r->w->nup < r->w->nstores)
+		return request_finish(r, e, detail);
+	if (r->path->act == ACT_STATUS && r->w->nup < r->w->nstores)
 		e = E_NOTREADY;
-	else
-		return answer_text(r) ? MHD_YES : MHD_NO;
-	return e == E_OK ? MHD_YES : refuse(r, e, NULL);
+	else if (r->path->act == ACT_STORE &&
+	    (e = request_send(r)) == E_OK)
+		return MHD_YES;
+	return request_finish(r, e, NULL);
 }
 
 enum MHD_Result
@@ -493,8 +552,14 @@ http_on_reply(struct actor *a, const struct msg *m)
 static void
 request_lost(struct request *r, enum err if_write, enum err if_read)
 {
-	(void)answer_status(r, (r->path->flags & PF_WRITE) != 0 ?
-	    if_write : if_read, NULL);
+	enum err	e = (r->path->flags & PF_WRITE) != 0 ?
+			    if_write : if_read;
+
+	if (r->unsent) {
+		request_unqueue(r);
+		e = E_FULL;	/* it never left */
+	}
+	(void)answer_status(r, e, NULL);
 	http_resume(r);
 }
 

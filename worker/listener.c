@@ -76,8 +76,7 @@ daemon_start(struct listener *l, int fd)
 	    MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
 	    MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-	    MHD_OPTION_CONNECTION_LIMIT,
-	    (unsigned)conf_int(c, CONF_WORKERS_CONNECTIONS),
+	    MHD_OPTION_CONNECTION_LIMIT, l->limit,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LISTENER_POOL,
 	    MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)POOL_STEP,
 	    MHD_OPTION_CONNECTION_TIMEOUT,
@@ -98,6 +97,7 @@ listener_open(struct worker *w, uint64_t id, unsigned on, int fd)
 	l->w = w;
 	l->id = id;
 	l->on = on;
+	l->limit = (unsigned)conf_int(w->a.conf, CONF_WORKERS_CONNECTIONS);
 	if ((l->mhd = daemon_start(l, fd)) == NULL) {
 		log_warnx("http: cannot serve socket %llu",
 		    (unsigned long long)id);
@@ -161,6 +161,20 @@ listeners_connections(const struct worker *w)
 	return n;
 }
 
+/*
+ * At its limit MHD takes the listening socket out of epoll, and puts it back
+ * in the run after the one in which a connection went.
+ */
+static void
+listener_look_full(struct listener *l)
+{
+	int	full = listener_connections(l) >= l->limit;
+
+	if (l->full && !full)
+		l->ready = 1;
+	l->full = full;
+}
+
 /* Rounds until MHD has nothing left to do at once, or it had its share. */
 static void
 listener_run(struct listener *l)
@@ -172,6 +186,7 @@ listener_run(struct listener *l)
 		if (l->ready) {
 			l->ready = 0;
 			(void)MHD_run(l->mhd);
+			listener_look_full(l);
 			continue;
 		}
 		if (MHD_get_timeout(l->mhd, &ms) != MHD_YES) {
@@ -220,6 +235,7 @@ listeners_pump(struct worker *w)
 	struct listener	*l;
 
 	body_grant(w);
+	http_retry(w);
 	for (l = w->listeners; l != NULL; l = l->next)
 		listener_run(l);
 	/* What was sent in this turn gave bytes back to those who wait. */

@@ -19,6 +19,8 @@ struct listener {
 	struct MHD_Daemon	*mhd;
 	uint64_t		 id;		/* the supervisor's number */
 	unsigned		 on;		/* ON_DB or ON_MQ */
+	unsigned		 limit;		/* connections */
+	int			 full;		/* it was reached */
 	int			 closing;	/* accepts no more */
 	int			 ready;		/* MHD has something to do */
 	struct ev_io		 io;

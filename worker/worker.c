@@ -198,6 +198,7 @@ worker_init(struct worker *w)
 	if (n < 1 || n > STORES_MAX)
 		fatalx("worker: stores.count is %lld", (long long)n);
 	w->nstores = (unsigned)n;
+	TAILQ_INIT(&w->unsent);
 	if ((w->pending = pending_new()) == NULL)
 		fatal("worker: table of requests");
 	settings_take(w);

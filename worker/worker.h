@@ -5,6 +5,7 @@
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include <microhttpd.h>
@@ -56,6 +57,9 @@ struct request {
 	mono_t			 start;		/* all of it was here */
 	int64_t			 waited;	/* usec spent waiting for budget */
 	uint64_t		 link;		/* RS_SENT: over which link */
+	uint64_t		 id;		/* RS_SENT: in the pending table */
+	TAILQ_ENTRY(request)	 queue;		/* RS_SENT, the link was full */
+	uint8_t			 unsent;	/* is on w->unsent */
 	size_t			 urilen;
 	/* The texts of the query: in room, or of their own. */
 	uint8_t			*text;
@@ -84,6 +88,7 @@ struct worker {
 	struct request		*free;		/* spare requests */
 	unsigned		 nfree, active;
 	struct request		*up_head, *up_tail;
+	TAILQ_HEAD(, request)	 unsent;	/* wait for room on their link */
 	struct ev_prepare	 pump;
 	struct ev_timer		 deadline, tick, hurry;
 	int			 stopping;	/* answers, but accepts no more */

@@ -21,6 +21,7 @@ class OverTime(BaseException):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): time limit of a test")
+    config.addinivalue_line("markers", "options(dict): for the fixture `one`")
     if not os.access(os.path.join(BUILD, "wharfd"), os.X_OK):
         pytest.exit("no wharfd in %s (WHARF_BUILD)" % BUILD, 2)
 
@@ -37,11 +38,15 @@ def pytest_runtest_protocol(item, nextitem):
         faulthandler.dump_traceback()
         raise OverTime("test took longer than %d s" % seconds)
 
+    # Hung where no signal handler runs: give the whole run up.
+    faulthandler.dump_traceback_later(seconds + 60, exit=True)
+
     old = signal.signal(signal.SIGALRM, ring)
     signal.alarm(seconds)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.alarm(0)
         signal.signal(signal.SIGALRM, old)
 

@@ -143,9 +143,9 @@ class Node:
         return True
 
     def is_ready(self):
-        if self.proc.poll() is not None:
-            raise AssertionError("wharfd ended with %d:\n%s" % (
-                self.proc.returncode, self.log()[-3000:]))
+        if not alive(self.proc.pid):
+            raise AssertionError("wharfd ended with %s:\n%s" % (
+                self.proc.poll(), self.log()[-3000:]))
         if not self.read_ports():
             return False
         # Connections are spread over the workers; all are to be ready.

@@ -292,18 +292,48 @@ GARBAGE = [
 ]
 
 
+def say_all(node, data):
+    """Sends, says that nothing follows, and reads until the end, or until an
+    answer came and nothing more for a while."""
+    got = b""
+    with node.conn(timeout=10) as c:
+        try:
+            c.send(data)
+            c.sock.shutdown(socket.SHUT_WR)
+            while True:
+                more = c.sock.recv(65536)
+                if not more:
+                    break
+                got += more
+                c.sock.settimeout(0.3)
+        except ConnectionError:
+            pass
+        except socket.timeout:
+            assert got, "neither answered nor closed: %r" % data[:200]
+    return got
+
+
 @pytest.mark.parametrize("i", range(len(GARBAGE)))
 def test_garbage(node, i):
     """Refused or closed once the client has said all it will."""
-    with node.conn(timeout=10) as c:
-        try:
-            c.send(GARBAGE[i])
-            c.sock.shutdown(socket.SHUT_WR)
-            while c.sock.recv(65536):
-                pass
-        except ConnectionError:
-            pass
+    say_all(node, GARBAGE[i])
     assert node.ask("GET", "/status.html").body == b"ok\n"
+
+
+def test_half_close_is_noticed(nodes):
+    """A client that says at once that nothing follows gets its answer and the
+    end; its connection does not linger until the idle limit."""
+    n = nodes(workers=1, stores=1).start()
+    r = random.Random(5)
+    for i in range(1500):
+        with n.conn(timeout=3) as c:
+            c.send(build("GET", r.choice(("/status.html", "/none", "/get?key=a"))))
+            until = time.perf_counter() + r.choice((0, 0, 5e-5, 1e-4, 3e-4))
+            while time.perf_counter() < until:
+                pass
+            c.sock.shutdown(socket.SHUT_WR)
+            c.recv()
+            assert c.closed(), i
 
 
 def mutate(r, data):
@@ -334,15 +364,7 @@ def test_mutated_requests(node):
             build("POST", "/put?key=z", headers=[("Transfer-Encoding", "chunked")]) +
             chunked([b"abc", b"defg"])]
     for _ in range(200 if SMALL else 600):
-        data = mutate(r, r.choice(good))
-        with node.conn(timeout=10) as c:
-            try:
-                c.send(data)
-                c.sock.shutdown(socket.SHUT_WR)
-                while c.sock.recv(65536):
-                    pass
-            except ConnectionError:
-                pass
+        say_all(node, mutate(r, r.choice(good)))
     assert node.ask("GET", "/status.html").body == b"ok\n"
 
 

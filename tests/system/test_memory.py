@@ -160,3 +160,22 @@ def test_connection_limit(nodes):
     assert late.recv().body == b"ok\n"
     for c in [*held, late]:
         c.close()
+
+
+def test_uploads_wait_for_room(nodes):
+    """Twice what the budget and a link hold: all wait for each other, and
+    none is refused."""
+    n = nodes({"workers.memory": 32 * MIB}, workers=1, stores=1).start()
+    val = random.Random(4).randbytes(8 * MIB)
+    told = []
+
+    def one(i):
+        with Conn(n.addr, 60) as c:
+            told.append(c.ask("POST", "/put?key=up%d" % i, val).status)
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(90)
+    assert told == [200] * 8
