@@ -18,6 +18,8 @@
 #define ASSEMBLY_IDLE_US	10000000	/* then the value is given up */
 #define REST_MAX		65536		/* frames of a dead peer's lane */
 
+#define HELLO_PILE	(64u << 10)	/* bytes of answers to HELLO waiting */
+
 /* What became of a frame: gone, or to be shown again after link_resume. */
 enum take { KEPT, TAKEN };
 
@@ -27,6 +29,8 @@ link_readable(const struct link *l)
 	if (l->state == LINK_DOWN || l->paused || l->broken)
 		return 0;
 	/* It asks faster than it fetches its answers. */
+	if (l->hello.bytes > HELLO_PILE)
+		return 0;
 	return !l->answers || l->out.bytes <= l->mb->conf.out_max;
 }
 
@@ -130,9 +134,11 @@ assembly_reserve(struct link *l, const struct frame *f)
 	struct assembly	*a = &l->assembly;
 	struct mailbox	*mb = l->mb;
 	size_t		 n = (size_t)f->tablen + f->keylen + f->vtotal;
+	size_t		 max = mb->conf.assembly_max;
 
-	if (n > mb->conf.assembly_max ||
-	    mb->assembled > mb->conf.assembly_max - n ||
+	if (l->client)
+		max /= 2;	/* the rest is for our own actors */
+	if (n > max || mb->assembled > max - n ||
 	    (a->bytes = malloc(n)) == NULL)
 		return 0;
 	a->charge = n;
@@ -303,14 +309,27 @@ link_resume(struct link *l)
 		mailbox_more(l->mb);
 }
 
+unsigned
+mailbox_resume_below(struct mailbox *mb, size_t max)
+{
+	struct link	*l;
+	unsigned	 others = 0;
+
+	TAILQ_FOREACH(l, &mb->links, all) {
+		if (!l->paused)
+			continue;
+		if (link_queued(l) < max)
+			link_resume(l);
+		else
+			others++;
+	}
+	return others;
+}
+
 void
 mailbox_resume(struct mailbox *mb)
 {
-	struct link	*l;
-
-	TAILQ_FOREACH(l, &mb->links, all)
-		if (l->paused)
-			link_resume(l);
+	(void)mailbox_resume_below(mb, SIZE_MAX);
 }
 
 void

@@ -198,7 +198,7 @@ link_on_sent(struct link *l)
 		return;
 	}
 	link_flush(l);
-	if (l->in != NULL)
+	if (l->in != NULL || l->assembly.whole)
 		mailbox_more(l->mb);	/* it may have waited for room */
 }
 

@@ -230,9 +230,11 @@ mailbox_prepare_cb(struct ev_loop *loop, ev_prepare *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	mailbox_flush(mb);
-	if (mb->breaks)
+	if (mb->breaks) {
 		mailbox_give_up(mb);
+		mailbox_more(mb);	/* the owner may have more to send */
+	}
+	mailbox_flush(mb);
 	if (!TAILQ_EMPTY(&mb->dead))
 		mailbox_bury(mb);
 	if (!mailbox_may_sleep(mb))

@@ -101,6 +101,11 @@ size_t		 link_queued(const struct link *);	/* bytes not yet gone */
 void		 link_resume(struct link *);
 /* link_resume for every link that stopped at E_AGAIN. */
 void		 mailbox_resume(struct mailbox *);
+/*
+ * The same for those with less than max bytes queued; returns how many others
+ * stay stopped.
+ */
+unsigned	 mailbox_resume_below(struct mailbox *, size_t max);
 /* Sends what waits, rings the bells; mailbox does it before the loop sleeps. */
 void		 mailbox_flush(struct mailbox *);
 

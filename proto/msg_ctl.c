@@ -159,7 +159,11 @@ ctl_recv(int fd, struct msg *m, uint8_t buf[CTL_PACKET])
 	if (n == 0)
 		return E_INTERNAL;
 	ctl_take_fds(m, &h);
-	if ((h.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+	if ((h.msg_flags & MSG_CTRUNC) != 0) {
+		ctl_close_fds(m);
+		return E_NOMEM;
+	}
+	if ((h.msg_flags & MSG_TRUNC) != 0 ||
 	    frame_get(&m->f, buf, (size_t)n) != E_OK ||
 	    m->f.vallen != m->f.vtotal) {
 		ctl_close_fds(m);

@@ -38,7 +38,8 @@ enum err	link_offer_get(struct link_offer *, const uint8_t *p, size_t n);
 /*
  * fd 3 itself.  ctl_send: E_OK, E_AGAIN (socket full), E_INTERNAL (peer gone).
  * ctl_recv: E_OK with m filled (its bytes live in buf), E_AGAIN nothing there,
- * E_BADMSG a packet that is no frame (fds closed), E_INTERNAL end of file.
+ * E_BADMSG a packet that is no frame (fds closed), E_NOMEM its descriptors did
+ * not all fit (closed, lost), E_INTERNAL end of file.
  */
 #define CTL_PACKET	(FRAME_HEAD + 512u)
 enum err	ctl_send(int fd, const struct frame *, const int *fds, int nfds);

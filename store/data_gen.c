@@ -35,8 +35,12 @@ allocate(struct data *d, struct gen *g, uint64_t end)
 {
 	const struct io	*io = d->conf.io;
 	uint64_t	 n = end - g->reserved;
+	uint64_t	 own = 0;	/* blocks that it has already */
+	struct stat	 st;
 
-	if (!disk_has(d, n + SLACK))
+	if (g->reserved == 0 && fstat(g->fd, &st) == 0)
+		own = (uint64_t)st.st_blocks * 512;
+	if (!disk_has(d, (n > own ? n - own : 0) + SLACK))
 		return E_NOSPACE;
 	if (io->fallocate(io, g->fd, FALLOC_FL_KEEP_SIZE, (off_t)g->reserved,
 	    (off_t)n) == -1) {

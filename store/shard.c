@@ -123,6 +123,8 @@ shard_open_log(struct shard *s, const struct data_found *found,
 		return E_DAMAGED;
 	}
 	shard_start_clock(s, found, wf.bound, &o, wf.last_lsn);
+	/* What earlier lives left and no data file needs. */
+	shard_log_free(s, found->after);
 	return E_OK;
 }
 
@@ -195,8 +197,11 @@ shard_close(struct shard *s, int clean)
 	if (s == NULL)
 		return E_OK;
 	lsn = s->wal == NULL ? 0 : wal_last(s->wal);
+	/* A job of the data files may be waiting for what is not yet written. */
+	if (s->wal != NULL)
+		wal_flush(s->wal);
 	if (s->data != NULL)
-		data_settle(s->data);	/* its job may wait for the log */
+		data_settle(s->data);
 	if (s->wal != NULL && wal_close(s->wal) != E_OK)
 		e = E_READONLY;
 	s->wal = NULL;
@@ -249,15 +254,22 @@ shard_turn(struct shard *s)
 }
 
 void
-shard_kick(struct shard *s)
+shard_ask_bound(struct shard *s)
 {
 	uint64_t	want = clock_want(&s->clock);
 
-	if (want != 0 && wal_last(s->wal) > wal_written(s->wal)) {
-		wal_set_bound(s->wal, want);
-		data_set_bound(s->data, want);
-		s->clock.asked = want;
-	}
+	if (want == 0)
+		return;
+	s->clock.asked = want;
+	wal_set_bound(s->wal, want);
+	data_set_bound(s->data, want);
+}
+
+void
+shard_kick(struct shard *s)
+{
+	if (wal_last(s->wal) > wal_written(s->wal))
+		shard_ask_bound(s);
 	wal_kick(s->wal, 0);
 }
 
@@ -272,25 +284,34 @@ shard_poll(struct shard *s)
 		s->failed = E_READONLY;
 }
 
-/* One checkpoint of one data file for each log segment filled. */
+/*
+ * One checkpoint of one data file for each log segment filled; without a pause
+ * while the log is longer than that keeps it (segments of earlier lives, failed
+ * checkpoints), or while it is what fills the disk.
+ */
 static int
 shard_checkpoint_due(struct shard *s)
 {
 	struct wal_stat	ws;
 
 	wal_stat(s->wal, &ws);
-	return ws.filled > s->ckpt_started;
+	return ws.filled > s->ckpt_started || s->nospace ||
+	    ws.segments > s->conf.files + LOG_SPARE;
 }
 
 int
 shard_work(struct shard *s)
 {
 	uint64_t	last = wal_last(s->wal);
+	struct wal_stat	ws;
 
 	if (s->failed != E_OK)
 		return 0;
-	if (shard_checkpoint_due(s) && data_checkpoint(s->data, last))
-		s->ckpt_started++;
+	if (shard_checkpoint_due(s) && data_checkpoint(s->data, last)) {
+		wal_stat(s->wal, &ws);
+		if (s->ckpt_started < ws.filled)
+			s->ckpt_started++;
+	}
 	return data_work(s->data, s->wall, last);
 }
 

@@ -57,6 +57,10 @@ struct shard {
 	size_t			 keylen;
 };
 
+#define LOG_SPARE	4u		/* segments beyond one per data file */
+
+/* Has the next batch carry a new clock bound, when that is due. */
+void	 shard_ask_bound(struct shard *);
 /* Log segments beyond which writes wait for checkpoints. */
 unsigned shard_log_limit(const struct shard *);
 

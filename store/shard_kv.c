@@ -231,23 +231,20 @@ static enum err
 shard_reserve(struct shard *s, unsigned slot, size_t keylen, size_t vallen)
 {
 	struct wal_stat	 ws;
-	uint64_t	 want;
 	enum err	 e;
 
+	if ((e = wal_reserve(s->wal, keylen, vallen)) == E_NOSPACE)
+		return e;
 	if (!clock_may(&s->clock, wal_bound(s->wal))) {
-		if ((want = clock_want(&s->clock)) != 0) {
-			s->clock.asked = want;
-			wal_set_bound(s->wal, want);
-			data_set_bound(s->data, want);
-		}
+		shard_ask_bound(s);
 		wal_kick(s->wal, 1);
 		return E_AGAIN;
 	}
+	if (e != E_OK)
+		return e;
 	wal_stat(s->wal, &ws);
 	if (s->conf.ops->files && ws.segments > shard_log_limit(s))
 		return E_AGAIN;
-	if ((e = wal_reserve(s->wal, keylen, vallen)) != E_OK)
-		return e;
 	return data_reserve(s->data, slot, keylen + vallen);
 }
 

@@ -48,6 +48,7 @@ struct store {
 	int		 choked;	/* a link's answers pile up */
 	int		 stopping;
 	unsigned	 ticks;
+	uint8_t		 key[KEY_MAX];	/* of the message at hand */
 	uint64_t	 batches;	/* of the log, already timed */
 };
 
@@ -100,6 +101,7 @@ main(int argc, char **argv)
 	store_desk(self);
 	actor_ready(&self->actor);
 	code = actor_run(&self->actor);
+	mailbox_flush(self->actor.mailbox);	/* closing may take a while */
 	if (shard_close(self->shard, code == ACTOR_EXIT_OK) != E_OK)
 		log_warnx("store: not closed in order, will recover from the log");
 	actor_free(&self->actor);
@@ -250,14 +252,17 @@ store_admit(struct store *st, const struct msg *m, struct shard_key *k)
 		return E_EXPIRED;
 	if (st->stopping)
 		return E_NOTREADY;
-	if (st->held_count == HELD_MAX || link_queued(m->link) > OUT_HIGH ||
-	    st->held_bytes > OUT_HIGH * 4ull) {
+	if (st->held_count == HELD_MAX || st->held_bytes > OUT_HIGH * 4ull)
+		return E_AGAIN;		/* until store_wake */
+	if (link_queued(m->link) > OUT_HIGH) {
 		st->choked = 1;
 		return E_AGAIN;
 	}
 	memset(k, 0, sizeof(*k));
 	k->type = TYPE_KV;
-	k->key = m->f.key;
+	/* A lane's bytes may change under us: one copy for slot and record. */
+	memcpy(st->key, m->f.key, m->f.keylen);
+	k->key = st->key;
 	k->keylen = m->f.keylen;
 	k->slot = slot_of(k->key, k->keylen);
 	if (slot_store(k->slot, st->stores) != st->actor.seat)
@@ -403,10 +408,9 @@ static void
 store_sleep(struct ev_loop *loop, struct ev_prepare *w, int events)
 {
 	(void)loop, (void)w, (void)events;
-	if (!self->choked)
-		return;
-	self->choked = 0;	/* store_admit will say so again */
-	mailbox_resume(self->actor.mailbox);
+	if (self->choked)
+		self->choked = mailbox_resume_below(self->actor.mailbox,
+		    OUT_HIGH / 2) != 0;
 }
 
 static void

@@ -64,7 +64,8 @@ store_read_seen(void *arg, const struct record *rec)
 	r.stamp = rec->stamp;
 	r.prev = rec->prev;
 	if (rec->expiry != 0)
-		r.ttl = rec->expiry - store_now(g->st);
+		r.ttl = rec->expiry > store_now(g->st) ?
+		    rec->expiry - store_now(g->st) : 1;	/* 0 is: none */
 	if (g->value) {
 		r.val = rec->val;
 		r.vallen = (uint32_t)rec->vallen;

@@ -156,12 +156,12 @@ wal_open(struct wal **out, const struct wal_conf *c, uint64_t after,
 	return E_OK;
 }
 
-/* Writes what is left, waiting for the thread. */
-static void
-wal_drain(struct wal *w)
+void
+wal_flush(struct wal *w)
 {
 	struct wal_pass	*ps = &w->pass;
 
+	wal_poll(w);
 	for (;;) {
 		wal_kick(w, 0);
 		if (!w->busy)
@@ -194,8 +194,7 @@ wal_close(struct wal *w)
 {
 	enum err	e = E_OK;
 
-	wal_poll(w);
-	wal_drain(w);
+	wal_flush(w);
 	pthread_mutex_lock(&w->pass.lock);
 	w->pass.stop = 1;
 	pthread_cond_signal(&w->pass.work);

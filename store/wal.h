@@ -68,6 +68,8 @@ typedef enum err wal_replay(void *arg, uint64_t lsn, const uint8_t *key,
 enum err	 wal_open(struct wal **, const struct wal_conf *, uint64_t after,
 		    uint64_t next_lsn, wal_replay *, void *arg,
 		    struct wal_found *);
+/* Waits until the log thread has written what was added, or has failed. */
+void		 wal_flush(struct wal *);
 /*
  * Writes and syncs what is left, ends the log thread, lets those in
  * wal_sync_to go, closes and frees, whatever it returns: E_OK or E_READONLY.

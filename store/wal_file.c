@@ -16,10 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store/wal_impl.h"
 
+#define WAL_LEAVE	(4u << 20)	/* as data_gen.c leaves */
 #define FILL_CHUNK	(256u << 10)
 #define FILL_SYNC	(4u << 20)	/* small syncs do not hold up the log's */
 
@@ -208,6 +210,14 @@ wal_log_sync(struct wal_log *l)
 static int
 fill_claim(const struct io *io, int fd, uint64_t size)
 {
+	struct statvfs	v;
+
+	/* The last few MiB are MANIFEST's: without it nothing is recycled. */
+	if (fstatvfs(fd, &v) == 0 &&
+	    (uint64_t)v.f_bavail * v.f_frsize < size + WAL_LEAVE) {
+		errno = ENOSPC;
+		return -1;
+	}
 	if (io->fallocate(io, fd, 0, 0, (off_t)size) == 0 ||
 	    errno == EOPNOTSUPP || errno == ENOSYS)
 		return 0;

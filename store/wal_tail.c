@@ -71,7 +71,7 @@ tail_file(struct tail *t, size_t span, struct wal_spare *s)
 	if (need < w->segment)
 		s->size = w->segment;
 	r = wal_fill(w->conf.io, w->dir, s->id, s->size, NULL);
-	if (r == -1 && errno == ENOSPC && need + TAIL_ROOM < s->size) {
+	if (r == -1 && (errno == ENOSPC || errno == EDQUOT) && need + TAIL_ROOM < s->size) {
 		s->size = need + TAIL_ROOM;
 		r = wal_fill(w->conf.io, w->dir, s->id, s->size, NULL);
 	}

@@ -32,7 +32,7 @@
 #define PROGRESS_MS	500
 #define ORPHAN_S	10		/* time to stop in order */
 #define CTL_QUEUE	1024		/* reports that wait for room on fd 3 */
-#define OUT_MAX		((size_t)16 << 20)
+#define OUT_MAX		((size_t)2 << 20)	/* and one message beyond */
 #define ASSEMBLY_MAX	((size_t)256 << 20)
 
 struct report {
@@ -393,6 +393,8 @@ on_ctl_in(struct ev_loop *loop, ev_io *w, int revents)
 			actor_orphaned(a);
 			return;
 		}
+		if (e == E_NOMEM)	/* wharfd will not say it again */
+			fatalx("fd 3: out of descriptors, a message is lost");
 		m.from = FROM_SUPERVISOR;
 		if (e == E_OK)
 			e = msg_check(&m.f, m.from);

@@ -45,6 +45,7 @@ struct control {
 	char			 path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int			 fd;
 	ev_io			 io;
+	ev_timer		 again;		/* no descriptor for a client */
 	struct client		 client[CLIENTS];
 	struct log_limit	 refused;
 };
@@ -293,6 +294,15 @@ client_free_slot(struct control *c)
 }
 
 static void
+on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct control	*c = w->data;
+
+	(void)revents;
+	ev_io_start(loop, &c->io);
+}
+
+static void
 on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct control	*c = w->data;
@@ -301,8 +311,14 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 
 	(void)revents;
 	fd = accept4(c->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd == -1)
+	if (fd == -1) {
+		if (errno == EMFILE || errno == ENFILE) {
+			/* It stays readable: look again in a while. */
+			ev_io_stop(loop, &c->io);
+			ev_timer_start(loop, &c->again);
+		}
 		return;
+	}
 	cl = client_free_slot(c);
 	if (cl == NULL || !is_allowed(fd)) {
 		log_limited(&c->refused, "control: client refused: %s",
@@ -360,6 +376,8 @@ control_new(struct wharfd *w)
 		c->client[i].io.data = &c->client[i];
 		c->client[i].timeout.data = &c->client[i];
 	}
+	ev_timer_init(&c->again, on_again, 1., 0.);
+	c->again.data = c;
 	ev_io_init(&c->io, on_accept, c->fd, EV_READ);
 	c->io.data = c;
 	ev_io_start(c->loop, &c->io);
@@ -376,6 +394,7 @@ control_free(struct control *c)
 	for (i = 0; i < CLIENTS; i++)
 		client_close(&c->client[i]);
 	ev_io_stop(c->loop, &c->io);
+	ev_timer_stop(c->loop, &c->again);
 	close(c->fd);
 	unlink(c->path);
 	free(c);

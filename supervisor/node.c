@@ -297,6 +297,14 @@ node_identity(struct node *n, const struct conf *c, char *err, size_t errlen)
 
 /* Run directory */
 
+static int
+is_ours(const char *name)
+{
+	return strcmp(name, "control") == 0 || strcmp(name, "lanes") == 0 ||
+	    strncmp(name, "l.", 2) == 0 || strncmp(name, "c.", 2) == 0 ||
+	    strncmp(name, "store.", 6) == 0 || strncmp(name, "router.", 7) == 0;
+}
+
 /* Nobody else can be using them: the directory is locked. */
 static void
 remove_sockets(const char *run)
@@ -306,7 +314,7 @@ remove_sockets(const char *run)
 	struct stat	 st;
 
 	while (d != NULL && (e = readdir(d)) != NULL)
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		if (is_ours(e->d_name) && fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISSOCK(st.st_mode))
 			unlinkat(dirfd(d), e->d_name, 0);
 	if (d != NULL)
@@ -334,10 +342,16 @@ static int
 run_open(struct node *n, const struct conf *c, char *err, size_t errlen)
 {
 	const char	*run = conf_str(c, CONF_NODE_RUN);
+	struct stat	 st;
+	int		 there = stat(run, &st) == 0;
 
+	if (there && (st.st_mode & (S_IWOTH | S_ISVTX)) != 0)
+		return refuse(err, errlen,
+		    "node.run: %s belongs to everybody; name one of its own",
+		    run);
 	if (make_dir(run, err, errlen) == -1)
 		return -1;
-	if (chmod(run, DIR_MODE) == -1)
+	if (!there && chmod(run, DIR_MODE) == -1)
 		return refuse(err, errlen, "%s: %s", run, strerror(errno));
 	if (run_group(run, conf_str(c, CONF_NNG_GROUP), err, errlen) == -1)
 		return -1;

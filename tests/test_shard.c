@@ -465,6 +465,35 @@ failing_log_on(const struct engine_ops *ops)
 	drop_dir();
 }
 
+/*
+ * Many short lives: the log of earlier ones must go, or writes would stop when
+ * it is as long as it may be.
+ */
+static void
+short_lives_on(const struct engine_ops *ops)
+{
+	struct shard_result	 res;
+	struct shard_stat	 st;
+	struct shard		*s;
+	int			 i;
+
+	if (!ops->files)
+		return;		/* keeps its log */
+	fresh_dir();
+	for (i = 0; i < 30; i++) {
+		s = open_shard(ops, NULL);
+		CHECK(put(s, "k", "v", 0, &res), E_OK, i + 1, 0);
+		if (i % 2 != 0)
+			crash_image();
+		CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
+	}
+	s = open_shard(ops, NULL);
+	shard_stat(s, &st);
+	CU_ASSERT_TRUE(st.wal.segments <= FILES + 5);
+	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
+	drop_dir();
+}
+
 /* What no record can hold never reaches the log. */
 static void
 out_of_range_on(const struct engine_ops *ops)
@@ -522,6 +551,7 @@ BOTH(stamps)
 BOTH(model)
 BOTH(failing_log)
 BOTH(out_of_range)
+BOTH(short_lives)
 
 static const CU_TestInfo tests[] = {
 	{ (char *)"versions, tkrzw", versions_tkrzw },
@@ -538,6 +568,8 @@ static const CU_TestInfo tests[] = {
 	{ (char *)"failing log, memory", failing_log_mem },
 	{ (char *)"out of range, tkrzw", out_of_range_tkrzw },
 	{ (char *)"out of range, memory", out_of_range_mem },
+	{ (char *)"short lives, tkrzw", short_lives_tkrzw },
+	{ (char *)"short lives, memory", short_lives_mem },
 	{ (char *)"wrong owner", wrong_owner },
 	CU_TEST_INFO_NULL
 };

@@ -70,17 +70,18 @@ body_ask(struct request *r, size_t n, enum request_state state)
 	upload_leave(r);
 	r->wait_err = E_OK;
 	r->state = (uint8_t)state;
-	http_suspend(r);
+	if (!w->leaving)	/* MHD must not find any suspended then */
+		http_suspend(r);
 	return 0;
 }
 
-/* MHD finds the end of the stream where the rest of the body was to come. */
+/* MHD closes; what the client still sends is read away (linger.h). */
 static enum MHD_Result
-body_refuse(struct request *r, enum err e, size_t *size)
+body_refuse(struct request *r, enum err e)
 {
 	answer_raw(r, e);
-	*size = 0;
-	return MHD_YES;
+	body_free(r);		/* neither budget nor the list of uploads */
+	return MHD_NO;
 }
 
 /* The buffer for a declared length, once its bytes are reserved. */
@@ -88,8 +89,10 @@ static enum MHD_Result
 body_alloc(struct request *r)
 {
 	r->state = RS_BODY;
-	if ((r->body = malloc(r->declared)) == NULL)
+	if ((r->body = malloc(r->declared)) == NULL) {
+		answer_linger(r);
 		return answer_status(r, E_NOMEM, NULL) ? MHD_YES : MHD_NO;
+	}
 	r->own_body = 1;
 	r->bodycap = r->declared;
 	upload_moved(r);
@@ -120,6 +123,7 @@ body_resume(struct request *r)
 {
 	if (r->wait_err == E_OK)
 		return body_alloc(r);
+	answer_linger(r);
 	return answer_status(r, r->wait_err, NULL) ? MHD_YES : MHD_NO;
 }
 
@@ -162,9 +166,7 @@ body_room(struct request *r, size_t want)
 static uint64_t
 body_limit(const struct request *r)
 {
-	const char	*detail;
-
-	if (r->discard && http_verdict(r, 1, &detail) != E_OK)
+	if (r->refused != E_OK)
 		return DISCARD_MAX;
 	return r->w->body_max;
 }
@@ -173,10 +175,7 @@ body_limit(const struct request *r)
 static enum err
 body_excess(const struct request *r)
 {
-	const char	*detail;
-	enum err	 e = http_verdict(r, 1, &detail);
-
-	return e != E_OK ? e : E_TOOBIG;
+	return r->refused != E_OK ? r->refused : E_TOOBIG;
 }
 
 enum MHD_Result
@@ -184,18 +183,18 @@ body_take(struct request *r, const char *data, size_t *size)
 {
 	if (r->state == RS_WAIT_CHUNK) {
 		if (r->wait_err != E_OK)
-			return body_refuse(r, r->wait_err, size);
+			return body_refuse(r, r->wait_err);
 		r->state = RS_BODY;
 	}
 	if (r->got + *size > body_limit(r))
-		return body_refuse(r, body_excess(r), size);
+		return body_refuse(r, body_excess(r));
 	upload_moved(r);
 	if (!r->discard) {
 		switch (body_room(r, r->got + *size)) {
 		case 0:
 			return MHD_YES;
 		case -1:
-			return body_refuse(r, E_NOMEM, size);
+			return body_refuse(r, E_NOMEM);
 		}
 		memcpy(r->body + r->got, data, *size);
 	}

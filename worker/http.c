@@ -13,9 +13,11 @@
  * MHD closes the connection after a response that is queued in the first call
  * of http_on_request, so only refusals with a long body do that.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "proto/slot.h"
 #include "worker/answer.h"
@@ -31,6 +33,7 @@
 #define DEADLINE_US	(100 * INT64_C(1000))	/* the store's ends before ours */
 /* Longer ones leave MHD no room for headers: it would wait for ever. */
 #define URI_MAX		(LISTENER_POOL - 512u)
+#define FRESH_US	1000000
 #define VERSION_TOP	4194303		/* contract 1.1 */
 
 static struct request *
@@ -95,6 +98,50 @@ http_resume(struct request *r)
 	r->l->ready = 1;
 }
 
+static void
+connection_ripe(struct worker *w, struct connection *at)
+{
+	if (at->fresh)
+		TAILQ_REMOVE(&w->fresh, at, queue);
+	at->fresh = 0;
+}
+
+static struct connection *
+connection_new(struct worker *w, struct MHD_Connection *conn)
+{
+	struct connection	*at = calloc(1, sizeof(*at));
+
+	if (at == NULL)
+		return NULL;
+	at->linger = -1;
+	at->fd = MHD_get_connection_info(conn,
+	    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	at->since = mono_now();
+	at->fresh = 1;
+	TAILQ_INSERT_TAIL(&w->fresh, at, queue);
+	return at;
+}
+
+/*
+ * MHD forgets that a socket is readable after a short read, and a client's
+ * close that came with those bytes makes no further edge: such a connection
+ * would stay until the idle limit.  One look after a second finds it.
+ */
+void
+http_look_fresh(struct worker *w)
+{
+	struct connection	*at;
+	mono_t			 now = mono_now();
+	char			 c;
+
+	while ((at = TAILQ_FIRST(&w->fresh)) != NULL &&
+	    mono_diff(at->since, now) > FRESH_US) {
+		connection_ripe(w, at);
+		if (recv(at->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+			(void)shutdown(at->fd, SHUT_RDWR);
+	}
+}
+
 void
 http_on_connection(void *cls, struct MHD_Connection *conn, void **context,
     enum MHD_ConnectionNotificationCode code)
@@ -102,15 +149,13 @@ http_on_connection(void *cls, struct MHD_Connection *conn, void **context,
 	struct listener		*l = cls;
 	struct connection	*at = *context;
 
-	(void)conn;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		if ((at = calloc(1, sizeof(*at))) != NULL)
-			at->linger = -1;
-		*context = at;
+		*context = connection_new(l->w, conn);
 		return;
 	}
 	if (at == NULL)
 		return;
+	connection_ripe(l->w, at);
 	if (at->open != NULL)
 		request_free(at->open);
 	if (at->linger != -1)
@@ -309,6 +354,7 @@ request_begin(struct request *r, const char *method, const char *version)
 	const char	*detail = NULL;
 	enum err	 e;
 
+	connection_ripe(r->w, r->at);
 	r->method = (uint8_t)method_bit(method);
 	headers_scan(r, version);
 	if (r->malformed)
@@ -317,7 +363,9 @@ request_begin(struct request *r, const char *method, const char *version)
 	r->state = RS_BODY;
 	if (!r->chunked && r->declared == 0)
 		return MHD_YES;
-	e = http_verdict(r, 1, &detail);
+	/* Decided once: what the head said stays true when stores come and go. */
+	e = r->refused = http_verdict(r, 1, &detail);
+	r->refused_by = detail;
 	if (e == E_OK && r->declared > r->w->body_max)
 		return refuse_early(r, E_TOOBIG, NULL);
 	if (e != E_OK && (r->expects || r->declared > DISCARD_DECLARED))
@@ -371,8 +419,14 @@ request_frame(const struct request *r, struct frame *f)
 		return;
 	if (r->create_only)
 		f->flags |= FRAME_CREATE;
-	f->val = r->got > 0 ? r->body : ps->v[P_VAL].text.p;
-	f->vallen = r->got > 0 ? (uint32_t)r->got : ps->v[P_VAL].text.len;
+	if (r->got > 0) {
+		assert(!r->discard);
+		f->val = r->body;
+		f->vallen = (uint32_t)r->got;
+	} else {
+		f->val = ps->v[P_VAL].text.p;
+		f->vallen = ps->v[P_VAL].text.len;
+	}
 }
 
 static void
@@ -381,8 +435,11 @@ deadline_arm(struct worker *w)
 	mono_t	due;
 	int64_t	us;
 
-	if (ev_is_active(&w->deadline) || !pending_next(w->pending, &due))
+	if (!pending_next(w->pending, &due) || (ev_is_active(&w->deadline) &&
+	    mono_diff(w->armed, due) >= 0))
 		return;
+	ev_timer_stop(w->a.loop, &w->deadline);
+	w->armed = due;
 	us = mono_diff(mono_now(), due);
 	ev_timer_set(&w->deadline, us > 0 ? (double)us / 1e6 : 0., 0.);
 	ev_timer_start(w->a.loop, &w->deadline);
@@ -441,15 +498,21 @@ request_unqueue(struct request *r)
 void
 http_retry(struct worker *w)
 {
-	struct request	*r;
+	struct request	*r, *next;
 	struct link	*link;
+	uint64_t	 full = 0;
 	enum err	 e;
 
-	while ((r = TAILQ_FIRST(&w->unsent)) != NULL) {
+	for (r = TAILQ_FIRST(&w->unsent); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, queue);
+		if (r->link == full)
+			continue;
 		link = link_find(w->a.mailbox, r->link);
 		e = link == NULL ? E_NOTREADY : request_pass(r, link);
-		if (e == E_FULL)
-			return;
+		if (e == E_FULL) {
+			full = r->link;		/* others may have room */
+			continue;
+		}
 		request_unqueue(r);
 		if (e == E_OK)
 			continue;
@@ -489,6 +552,8 @@ request_run(struct request *r)
 	r->start = mono_now();
 	if (r->got != 0)
 		board_add(r->w->a.my, BC_BYTES_IN, (int64_t)r->got);
+	if (r->refused != E_OK)
+		return request_finish(r, r->refused, r->refused_by);
 	if ((e = http_verdict(r, r->got > 0, &detail)) != E_OK)
 		return request_finish(r, e, detail);
 	if (r->path->act == ACT_STATUS && r->w->nup < r->w->nstores)

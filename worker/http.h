@@ -31,6 +31,8 @@ enum err	 http_on_reply(struct actor *, const struct msg *);
 /* A link is gone: who waits for it is answered. */
 void		 http_on_link_down(struct worker *, uint64_t link);
 /* Requests whose deadline passed are answered. */
+/* Finds clients that closed before their first request was complete. */
+void		 http_look_fresh(struct worker *);
 /* Requests whose link was full try again. */
 void		 http_retry(struct worker *);
 void		 http_expire(struct worker *);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "supervisor/log.h"
@@ -87,6 +88,21 @@ daemon_start(struct listener *l, int fd)
 	    MHD_OPTION_END);
 }
 
+/*
+ * Descriptors are for db, mq, as many lent sockets, and a share of them for
+ * everything else: a worker without any could not take its next link.
+ */
+static unsigned
+listener_limit(const struct conf *c)
+{
+	unsigned	limit = (unsigned)conf_int(c, CONF_WORKERS_CONNECTIONS);
+	struct rlimit	rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 5 < limit)
+		limit = (unsigned)(rl.rlim_cur / 5);
+	return limit > 0 ? limit : 1;
+}
+
 void
 listener_open(struct worker *w, uint64_t id, unsigned on, int fd)
 {
@@ -97,7 +113,7 @@ listener_open(struct worker *w, uint64_t id, unsigned on, int fd)
 	l->w = w;
 	l->id = id;
 	l->on = on;
-	l->limit = (unsigned)conf_int(w->a.conf, CONF_WORKERS_CONNECTIONS);
+	l->limit = listener_limit(w->a.conf);
 	if ((l->mhd = daemon_start(l, fd)) == NULL) {
 		log_warnx("http: cannot serve socket %llu",
 		    (unsigned long long)id);

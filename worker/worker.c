@@ -142,6 +142,7 @@ on_tick(struct ev_loop *loop, struct ev_timer *watcher, int revents)
 	(void)watcher;
 	(void)revents;
 	body_expire(self, 0);
+	http_look_fresh(self);
 	listeners_wake(self);
 }
 
@@ -199,6 +200,7 @@ worker_init(struct worker *w)
 		fatalx("worker: stores.count is %lld", (long long)n);
 	w->nstores = (unsigned)n;
 	TAILQ_INIT(&w->unsent);
+	TAILQ_INIT(&w->fresh);
 	if ((w->pending = pending_new()) == NULL)
 		fatal("worker: table of requests");
 	settings_take(w);

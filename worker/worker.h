@@ -38,6 +38,10 @@ enum request_state {
 struct connection {
 	struct request		*open;		/* the request at hand */
 	int			 linger;	/* duplicate of the socket, or -1 */
+	int			 fd;
+	int			 fresh;		/* is on w->fresh */
+	mono_t			 since;
+	TAILQ_ENTRY(connection)	 queue;
 };
 
 struct request {
@@ -54,6 +58,8 @@ struct request {
 	uint8_t			 streamed;	/* the response is compressed as it goes */
 	uint8_t			 coding;	/* enum coding */
 	enum err		 wait_err;	/* why waiting ended */
+	enum err		 refused;	/* by its head; the body is discarded */
+	const char		*refused_by;	/* detail of that, or NULL */
 	mono_t			 start;		/* all of it was here */
 	int64_t			 waited;	/* usec spent waiting for budget */
 	uint64_t		 link;		/* RS_SENT: over which link */
@@ -89,8 +95,10 @@ struct worker {
 	unsigned		 nfree, active;
 	struct request		*up_head, *up_tail;
 	TAILQ_HEAD(, request)	 unsent;	/* wait for room on their link */
+	TAILQ_HEAD(, connection) fresh;		/* no request yet, oldest first */
 	struct ev_prepare	 pump;
 	struct ev_timer		 deadline, tick, hurry;
+	mono_t			 armed;		/* when deadline rings */
 	int			 stopping;	/* answers, but accepts no more */
 	int			 leaving;	/* nothing may be suspended any more */
 	/* From the configuration. */

@@ -41,6 +41,10 @@ def tool(name):
     return path
 
 
+# From here on doc/benchmarks.md is written by hand and kept.
+KEPT = "\n## Where the time goes"
+
+
 class Puts:
     """Every key once."""
 
@@ -275,12 +279,16 @@ def main():
             ["redis-server", "--version"], capture_output=True, text=True).stdout)[1]
     path = os.path.join(os.environ.get("WHARF_SRC", os.path.join(HERE, "..", "..")),
                         "doc", "benchmarks.md")
+    kept = ""
+    if os.path.exists(path):
+        _, mark, rest = open(path).read().partition(KEPT)
+        kept = mark + rest
     with open(path, "w") as f:
         f.write(REPORT.format(
             size=SIZE, keys=KEYS, redis=redis, turns=a.turns, seconds=a.seconds,
             workers=os.environ.get("BENCH_WORKERS", 1),
             stores=os.environ.get("BENCH_STORES", 1), machine=machine(),
-            fsync=sync_us, date=time.strftime("%Y-%m-%d"), table=text))
+            fsync=sync_us, date=time.strftime("%Y-%m-%d"), table=text) + kept)
     print("written: doc/benchmarks.md")
 
 

@@ -223,3 +223,29 @@ def test_nng_only(nodes):
     assert n.put("big", big).status == 200
     assert n.get("big").body == big
     check(n, 100)
+
+
+@pytest.mark.parametrize("size", [3000, 30000])
+def test_upload_across_a_store_restart(nodes, size):
+    """The head comes while the store is away, the body when it is back: what
+    is answered 200 is what was sent."""
+    n = nodes(workers=1, stores=1).start()
+    told = []
+    for i in range(4):
+        val = bytes([65 + i]) * size
+        store, = n.actors("store")
+        signal_pid(store, signal.SIGKILL)
+        time.sleep(0.003 * i)
+        with Conn(n.addr, 15) as c:
+            c.send(b"POST /put?key=k%d HTTP/1.1\r\nHost: x\r\n"
+                   b"Content-Length: %d\r\n\r\n" % (i, size) + val[:1])
+            n.forget()
+            n.wait_whole(15)
+            wait_for("ready", 10, lambda: n.get("none").status == 404)
+            c.send(val[1:])
+            status = c.recv().status
+        told.append(status)
+        a = n.get("k%d" % i)
+        assert status in (200, 503), status
+        assert (a.status, a.body) == ((200, val) if status == 200 else (404, b""))
+    print(told)
