@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +30,7 @@
 #include "supervisor/log.h"
 
 #define BEAT_S		1.0
+#define MMAP_FROM	(512 << 10)	/* bytes of an allocation */
 #define PROGRESS_MS	500
 #define ORPHAN_S	10		/* time to stop in order */
 #define CTL_QUEUE	1024		/* reports that wait for room on fd 3 */
@@ -669,6 +671,11 @@ actor_init(struct actor *a, int argc, char **argv, const char *name,
 	actor_map(a, place);
 	actor_log_open(a);
 	actor_limits();
+	/*
+	 * Large values come and go: their memory is to go with them.  Left to
+	 * itself malloc would soon take them from the heap, and keep it.
+	 */
+	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
 	if ((a->loop = ev_default_loop(EVFLAG_NOSIGMASK | EVFLAG_NOENV)) == NULL)
 		fatalx("no event loop");
 	a->priv = priv_new(a);
