@@ -153,8 +153,8 @@ void		 link_check_time(struct link *, mono_t now);
 /* link_nng.c: the socket of a link.  E_INTERNAL: nng refused (logged). */
 enum err	 link_nng_open(struct link *, unsigned mode);
 /*
- * Closes on a thread of its own, because nng_close may wait for ever for a
- * pipe of a peer that sent garbage; LINK_CLOSED tells when it came back.
+ * Closes on a thread of its own, because nng_close may never return (see
+ * LINK_CLOSERS); LINK_CLOSED tells when it did.
  */
 void		 link_nng_close(struct link *);
 void		 link_nng_receive(struct link *);

@@ -44,7 +44,7 @@ allocate(struct data *d, struct gen *g, uint64_t end)
 		return E_NOSPACE;
 	if (io->fallocate(io, g->fd, FALLOC_FL_KEEP_SIZE, (off_t)g->reserved,
 	    (off_t)n) == -1) {
-		if (errno == ENOSPC || errno == EDQUOT)
+		if (io_is_full(errno))
 			return E_NOSPACE;
 		/* Then looking at free space is the best one can do. */
 		if (errno != EOPNOTSUPP)
@@ -118,7 +118,7 @@ create_file(struct data *d, struct gen *g, const char *path, uint64_t buckets)
 
 	g->fd = io->open(io, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (g->fd == -1)
-		return errno == ENOSPC || errno == EDQUOT ? E_NOSPACE :
+		return io_is_full(errno) ? E_NOSPACE :
 		    E_INTERNAL;
 	e = allocate(d, g, d->conf.ops->room(buckets) + AHEAD);
 	if (e == E_OK)

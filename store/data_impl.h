@@ -20,7 +20,7 @@
 #define SLOTS		1024
 #define BUCKETS_MIN	32768u
 #define AHEAD		(1u << 20)	/* bytes always reserved ahead */
-#define SLACK		(4u << 20)	/* free disk beside what is computed */
+#define SLACK		IO_LEAVE	/* free disk beside what is computed */
 #define NAME_LEN	64
 #define PATH_LEN	4096
 #define RETRY_MS	1000		/* after a full disk */

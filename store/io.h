@@ -7,6 +7,7 @@
 #define STORE_IO_H
 
 #include <sys/types.h>
+#include <errno.h>
 #include <stddef.h>
 
 struct io {
@@ -23,6 +24,16 @@ struct io {
 };
 
 extern const struct io	io_posix;
+
+/* Bytes of a disk that log and data files leave free: MANIFEST must fit. */
+#define IO_LEAVE	(4u << 20)
+
+/* Whether an errno says that the disk, or the user's share of it, is full. */
+static inline int
+io_is_full(int err)
+{
+	return err == ENOSPC || err == EDQUOT;
+}
 
 /* Loops over short writes and EINTR; 0 or -1 with errno. */
 int	io_write_all(const struct io *, int fd, const void *, size_t, off_t);

@@ -449,7 +449,7 @@ manifest_text(const struct manifest *m, size_t *n)
 static enum err
 no_space(int err)
 {
-	return err == ENOSPC || err == EDQUOT ? E_NOSPACE : E_INTERNAL;
+	return io_is_full(err) ? E_NOSPACE : E_INTERNAL;
 }
 
 static int

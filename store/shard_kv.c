@@ -233,8 +233,9 @@ shard_reserve(struct shard *s, unsigned slot, size_t keylen, size_t vallen)
 	struct wal_stat	 ws;
 	enum err	 e;
 
-	if ((e = wal_reserve(s->wal, keylen, vallen)) == E_NOSPACE)
-		return e;
+	e = wal_reserve(s->wal, keylen, vallen);
+	if (e != E_OK && e != E_AGAIN)
+		return e;	/* not to be waited for */
 	if (!clock_may(&s->clock, wal_bound(s->wal))) {
 		shard_ask_bound(s);
 		wal_kick(s->wal, 1);

@@ -21,7 +21,6 @@
 
 #include "store/wal_impl.h"
 
-#define WAL_LEAVE	(4u << 20)	/* as data_gen.c leaves */
 #define FILL_CHUNK	(256u << 10)
 #define FILL_SYNC	(4u << 20)	/* small syncs do not hold up the log's */
 
@@ -214,7 +213,7 @@ fill_claim(const struct io *io, int fd, uint64_t size)
 
 	/* The last few MiB are MANIFEST's: without it nothing is recycled. */
 	if (fstatvfs(fd, &v) == 0 &&
-	    (uint64_t)v.f_bavail * v.f_frsize < size + WAL_LEAVE) {
+	    (uint64_t)v.f_bavail * v.f_frsize < size + IO_LEAVE) {
 		errno = ENOSPC;
 		return -1;
 	}

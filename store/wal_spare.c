@@ -122,7 +122,7 @@ job_work(struct job *job)
 	else
 		r = job_free(o, j);
 	if (r == -1)
-		e = errno == ENOSPC || errno == EDQUOT || errno == EFBIG ?
+		e = io_is_full(errno) || errno == EFBIG ?
 		    E_NOSPACE : E_INTERNAL;
 	if (e == E_INTERNAL && errno != ECANCELED)
 		log_warn("log: spare segment in %s", o->dir);

@@ -48,7 +48,7 @@ tail_counts(const struct rec_seg *s)
 static enum err
 tail_errno(struct tail *t, const char *what)
 {
-	enum err	e = errno == ENOSPC || errno == EDQUOT ? E_NOSPACE :
+	enum err	e = io_is_full(errno) ? E_NOSPACE :
 			    E_INTERNAL;
 
 	return wal_fail(t->r, e, "log %s: %s: %s", t->w->dir, what,
@@ -71,7 +71,7 @@ tail_file(struct tail *t, size_t span, struct wal_spare *s)
 	if (need < w->segment)
 		s->size = w->segment;
 	r = wal_fill(w->conf.io, w->dir, s->id, s->size, NULL);
-	if (r == -1 && (errno == ENOSPC || errno == EDQUOT) && need + TAIL_ROOM < s->size) {
+	if (r == -1 && io_is_full(errno) && need + TAIL_ROOM < s->size) {
 		s->size = need + TAIL_ROOM;
 		r = wal_fill(w->conf.io, w->dir, s->id, s->size, NULL);
 	}

@@ -408,7 +408,9 @@ request_frame(const struct request *r, struct frame *f)
 	f->msg = r->path->msg;
 	f->key = ps->v[P_KEY].text.p;
 	f->keylen = ps->v[P_KEY].text.len;
-	f->slot = (uint16_t)slot_of(f->key, f->keylen);
+	f->slot = (uint16_t)r->slot;
+	f->id = r->id;
+	f->deadline = frame_deadline(mono_add(r->due, -DEADLINE_US));
 	if ((r->path->flags & PF_WRITE) != 0) {
 		f->ver = (uint32_t)params_num(ps, P_VER);
 		f->ttl = request_ttl(r);
@@ -453,8 +455,6 @@ request_pass(struct request *r, struct link *link)
 	enum err	e;
 
 	request_frame(r, &f);
-	f.id = r->id;
-	f.deadline = frame_deadline(mono_add(request_due(r), -DEADLINE_US));
 	if ((e = link_send(link, &f)) == E_OK)
 		body_free(r);
 	return e;
@@ -468,11 +468,13 @@ request_send(struct request *r)
 	struct link	*link;
 	enum err	 e;
 
-	link = w->stores[slot_store(slot_of(key->p, key->len), w->nstores)];
+	r->slot = slot_of(key->p, key->len);
+	link = w->stores[slot_store(r->slot, w->nstores)];
 	if (link == NULL)
 		return E_NOTREADY;
+	r->due = request_due(r);
 	r->link = link_id(link);
-	r->id = pending_add(w->pending, r, r->link, request_due(r));
+	r->id = pending_add(w->pending, r, r->link, r->due);
 	if (r->id == 0)
 		return E_NOMEM;
 	if ((e = request_pass(r, link)) == E_FULL) {

@@ -64,6 +64,8 @@ struct request {
 	int64_t			 waited;	/* usec spent waiting for budget */
 	uint64_t		 link;		/* RS_SENT: over which link */
 	uint64_t		 id;		/* RS_SENT: in the pending table */
+	unsigned		 slot;		/* RS_SENT: of the key */
+	mono_t			 due;		/* RS_SENT: when it is given up */
 	TAILQ_ENTRY(request)	 queue;		/* RS_SENT, the link was full */
 	uint8_t			 unsent;	/* is on w->unsent */
 	size_t			 urilen;
