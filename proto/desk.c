@@ -99,6 +99,24 @@ desk_tick(struct desk *d, mono_t now)
 		desk_unlisten(d);
 }
 
+int
+desk_admits(const struct mailbox *mb)
+{
+	return mb->desk != NULL &&
+	    mb->clients < mb->desk->conf.max_clients &&
+	    mb->closing <= LINK_CLOSERS;
+}
+
+enum err
+desk_open_link(struct desk *d, struct link *l)
+{
+	enum err	e = link_nng_open(l, d->conf.mode);
+
+	if (e == E_OK)
+		desk_chown(d, l->offer.path);
+	return e;
+}
+
 static struct link *
 desk_new_link(struct desk *d)
 {
@@ -116,13 +134,11 @@ desk_new_link(struct desk *d)
 	    link_find(d->mb, o.id) != NULL ||
 	    (l = link_new(d->mb, &o)) == NULL)
 		return NULL;
-	l->client = 1;
-	d->mb->clients++;
-	if (link_nng_open(l, d->conf.mode) != E_OK) {
+	link_is_client(l);
+	if (desk_open_link(d, l) != E_OK) {
 		link_go_down(l, 0, "nng refused");
 		return NULL;
 	}
-	desk_chown(d, o.path);
 	return l;
 }
 
@@ -136,8 +152,7 @@ desk_on_hello(struct desk *d, const struct frame *f, struct frame *r,
 
 	if (desk_hello_get(&h, f->val, f->vallen) != E_OK)
 		return E_BADMSG;
-	if (d->mb->clients >= d->conf.max_clients ||
-	    d->mb->closing > LINK_CLOSERS)
+	if (!desk_admits(d->mb))
 		return E_FULL;
 	if ((l = desk_new_link(d)) == NULL)
 		return E_INTERNAL;

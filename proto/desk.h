@@ -45,6 +45,10 @@ struct desk_ctx {
 	int		 sending;
 };
 
+/* Whether there is room for one more client. */
+int	desk_admits(const struct mailbox *);
+/* Opens a client's link with the group and mode of the desk. */
+enum err desk_open_link(struct desk *, struct link *);
 void	desk_tick(struct desk *, mono_t now);
 /* Silences nng; afterwards no notice is raised. */
 void	desk_close(struct desk *);

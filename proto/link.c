@@ -6,11 +6,15 @@
  * owner.  A link that is down stays in memory until the loop is about to
  * sleep, so that callers further up the stack may still look at it.
  */
+#include <sys/socket.h>
+
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/desk.h"
 #include "proto/link.h"
 #include "proto/msg_link.h"
 #include "supervisor/log.h"
@@ -55,6 +59,13 @@ link_new(struct mailbox *mb, const struct link_offer *o)
 	return l;
 }
 
+void
+link_is_client(struct link *l)
+{
+	l->client = 1;
+	l->mb->clients++;
+}
+
 /* Maps the lane; the descriptors are the link's or closed afterwards. */
 static enum err
 link_take_lane(struct link *l, int lanefd, int peerbell)
@@ -77,11 +88,38 @@ link_take_lane(struct link *l, int lanefd, int peerbell)
 	return E_OK;
 }
 
+/*
+ * A client's bell is one end of a socket pair, so that nothing it does to its
+ * own end (flags, reading) touches ours.  Silences it; the lanes are looked at
+ * in every turn.
+ */
+static void
+link_rung_cb(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct link	*l = w->data;
+	char		 bytes[1024];
+	ssize_t		 n = recv(w->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	(void)loop;
+	(void)revents;
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+		link_break(l, "its bell was closed");
+}
+
+static void
+link_watch_bell(struct link *l)
+{
+	ev_io_init(&l->rung, link_rung_cb, l->bell, EV_READ);
+	l->rung.data = l;
+	ev_io_start(l->mb->loop, &l->rung);
+}
+
 static void
 link_forget(struct link *l)
 {
 	struct mailbox	*mb = l->mb;
 
+	ev_io_stop(mb->loop, &l->rung);
 	if (l->state == LINK_UP && l->lane != NULL)
 		TAILQ_REMOVE(&mb->lanes, l, laned);
 	if (l->is_unsent)
@@ -100,9 +138,16 @@ enum err
 mailbox_offer(struct mailbox *mb, const struct link_offer *o, int lanefd,
     int peerbell)
 {
-	struct link	*l = link_new(mb, o);
-	enum err	 e = l == NULL ? E_NOMEM : E_OK;
+	int		 client = o->from == FROM_CLIENT;
+	struct link	*l = NULL;
+	enum err	 e = E_OK;
 
+	if (client && !desk_admits(mb))
+		e = E_FULL;
+	else if ((l = link_new(mb, o)) == NULL)
+		e = E_NOMEM;
+	else if (client)
+		link_is_client(l);
 	if (e == E_OK && mb->conf.lanes && lanefd != -1 && peerbell != -1) {
 		e = link_take_lane(l, lanefd, peerbell);
 	} else {
@@ -111,8 +156,11 @@ mailbox_offer(struct mailbox *mb, const struct link_offer *o, int lanefd,
 		if (peerbell != -1)
 			close(peerbell);
 	}
+	if (e == E_OK && client && l->lane != NULL)
+		link_watch_bell(l);
 	if (e == E_OK)
-		e = link_nng_open(l, 0600);
+		e = client ? desk_open_link(mb->desk, l) :
+		    link_nng_open(l, 0600);
 	if (e != E_OK && l != NULL)
 		link_forget(l);
 	return e;

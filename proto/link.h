@@ -17,6 +17,7 @@
 #include "proto/lane.h"
 #include "proto/mailbox.h"
 #include "proto/outq.h"
+#include "proto/spin.h"
 
 #define LINK_HELLO_US	5000000		/* an offered link must be up by then */
 #define LINK_BUCKETS	256u
@@ -71,7 +72,7 @@ struct link {
 	TAILQ_ENTRY(link)	 unsent;	/* on mb->unsent */
 	struct link_offer	 offer;
 	enum link_state		 state;
-	int			 client;	/* made by the front desk */
+	int			 client;	/* a program outside */
 	int			 paused;	/* the owner said E_AGAIN */
 	int			 answers;	/* it has asked something */
 	int			 is_unsent;
@@ -93,6 +94,7 @@ struct link {
 
 	struct lane		*lane;		/* NULL: nng carries all */
 	int			 bell;		/* the peer's, -1 none */
+	ev_io			 rung;		/* a client's rings both ways */
 	struct outq		 hello;		/* always by nng, before out */
 	struct outq		 out;
 	struct assembly		 assembly;
@@ -116,6 +118,8 @@ struct mailbox {
 	int			 wedged;	/* the owner was told */
 	int			 taken;		/* messages since the last turn hook */
 	int			 more;		/* something is left to be read */
+	int			 sent;		/* a lane got frames since the last turn */
+	struct spin		 spin;
 	int			 breaks;	/* some link is broken */
 	int			 moved;		/* some link left mb->links */
 	struct desk		*desk;
@@ -140,6 +144,8 @@ void		 mailbox_forget_desk(struct mailbox *);
 
 /* link.c: birth, HELLO, death. */
 struct link	*link_new(struct mailbox *, const struct link_offer *);
+/* It counts as a client's from now on. */
+void		 link_is_client(struct link *);
 void		 link_go_down(struct link *, int broken, const char *why);
 /* Remembers why; the link goes down when nobody is inside it any more. */
 void		 link_break(struct link *, const char *why);

@@ -52,7 +52,8 @@ link_pipe_begin(struct link *l, nng_pipe p)
 
 	nng_pipe_get_uint64(p, NNG_OPT_IPC_PEER_PID, &pid);
 	nng_pipe_get_uint64(p, NNG_OPT_IPC_PEER_UID, &uid);
-	if ((!l->client && (int32_t)pid != l->offer.peer_pid) ||
+	/* Whom the desk itself has told of the path is not known. */
+	if ((l->offer.peer_pid != 0 && (int32_t)pid != l->offer.peer_pid) ||
 	    !atomic_compare_exchange_strong(&l->pipe, &none, nng_pipe_id(p))) {
 		nng_pipe_close(p);
 		return;

@@ -8,6 +8,8 @@
  *   of memory in the middle breaks the link, as the peer could not tell.
  * 3 HELLO goes by nng; everything else by the lane where there is one.
  */
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,6 +48,7 @@ link_put(struct link *l, const struct frame *f)
 	    (p = lane_reserve(l->lane, n)) != NULL) {
 		frame_put(p, f);
 		lane_commit(l->lane, n);
+		l->mb->sent = 1;
 		return E_OK;
 	}
 	if ((p = outq_room(&l->out, n)) == NULL)
@@ -194,6 +197,7 @@ link_flush_lane(struct link *l)
 			return;
 		memcpy(room, p, n);
 		lane_commit(l->lane, n);
+		l->mb->sent = 1;
 		outq_drop(&l->out, n);
 	}
 }
@@ -202,14 +206,19 @@ static void
 link_ring(struct link *l)
 {
 	static const uint64_t	one = 1;
+	ssize_t			n;
 	int			must;
 
 	must = lane_must_ring(l->lane);
 	must |= lane_must_ring_writer(l->lane);
 	if (!must)
 		return;
-	/* EAGAIN: the counter is full, so it is ringing anyway. */
-	if (write(l->bell, &one, sizeof(one)) == -1 && errno != EAGAIN)
+	if (l->client)
+		n = send(l->bell, &one, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		n = write(l->bell, &one, sizeof(one));
+	/* EAGAIN: the bell is full, so it is ringing anyway. */
+	if (n == -1 && errno != EAGAIN)
 		link_break(l, "its bell is gone");
 }
 

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,14 +137,26 @@ mailbox_read_rest(struct mailbox *mb)
 	}
 }
 
+/* Whether the loop should poll once more instead of sleeping. */
+static int
+mailbox_spins(struct mailbox *mb)
+{
+	return mb->spin.us != 0 && !TAILQ_EMPTY(&mb->lanes) &&
+	    (mb->hooks.expects == NULL || mb->hooks.expects(mb->arg)) &&
+	    spin_again(&mb->spin, mono_now());
+}
+
 static void
 mailbox_check_cb(struct ev_loop *loop, ev_check *w, int revents)
 {
 	struct mailbox	*mb = w->data;
 	struct link	*l;
 	int		 more = mb->more;
+	mono_t		 now = { 0 };
 
 	(void)revents;
+	if (mb->spin.us != 0)
+		spin_back(&mb->spin, now = mono_now());
 	mb->more = 0;
 	ev_idle_stop(loop, &mb->idle);
 	/* A link that goes down meanwhile leaves the list, but not memory. */
@@ -153,6 +166,9 @@ mailbox_check_cb(struct ev_loop *loop, ev_check *w, int revents)
 	}
 	if (more)
 		mailbox_read_rest(mb);
+	if (mb->spin.us != 0)
+		spin_looked(&mb->spin, (unsigned)mb->taken, mb->sent, now);
+	mb->sent = 0;
 	mailbox_end_turn(mb);
 }
 
@@ -237,7 +253,11 @@ mailbox_prepare_cb(struct ev_loop *loop, ev_prepare *w, int revents)
 	mailbox_flush(mb);
 	if (!TAILQ_EMPTY(&mb->dead))
 		mailbox_bury(mb);
-	if (!mailbox_may_sleep(mb))
+	if (mailbox_spins(mb)) {
+		/* One of our own threads may be what is waited for. */
+		(void)sched_yield();
+		ev_idle_start(loop, &mb->idle);
+	} else if (!mailbox_may_sleep(mb))
 		mailbox_more(mb);
 }
 
@@ -306,6 +326,7 @@ mailbox_new(struct ev_loop *loop, const struct mailbox_conf *conf,
 	mb->conf = *conf;
 	mb->hooks = *hooks;
 	mb->arg = arg;
+	spin_init(&mb->spin, conf->spin_us);
 	if (mb->conf.batch == 0)
 		mb->conf.batch = 1;
 	TAILQ_INIT(&mb->links);

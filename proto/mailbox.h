@@ -43,6 +43,12 @@ struct mailbox_conf {
 	unsigned	 batch;		/* frames taken from a link per turn */
 	size_t		 out_max;	/* bytes queued per link before E_FULL */
 	size_t		 assembly_max;	/* bytes of unfinished fragmented values */
+	/*
+	 * To be woken takes longer than many an answer: for so long after the
+	 * last frame the loop polls instead of sleeping, when its last sleep
+	 * was shorter than this.  Microseconds; 0: never.
+	 */
+	unsigned	 spin_us;
 };
 
 struct mailbox_hooks {
@@ -66,6 +72,8 @@ struct mailbox_hooks {
 	 * death): all goes on, but the process should start anew some time.
 	 */
 	void	 (*wedged)(void *arg);
+	/* Is something awaited, so that polling pays?  NULL: always. */
+	int	 (*expects)(void *arg);
 	/* A malformed or refused frame was dropped (for counting). */
 	void	 (*reject)(void *arg, struct link *, enum err);
 };

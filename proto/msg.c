@@ -12,6 +12,7 @@
 #define OWNER_SUPER	FROM_SUPERVISOR
 #define OWNER_STORE	FROM_STORE
 #define OWNER_DESK	FROM_STORE
+#define OWNER_LANES	FROM_SUPERVISOR
 
 struct msg_row {
 	const char	*name;
@@ -33,6 +34,8 @@ static const struct msg_row msg_rows[MSG_MAX] = {
 	ROW(OWNER_STORE, #name, num, from, tab, kmin, kmax, vmax)
 #define MSG_DESK(name, num, from, tab, kmin, kmax, vmax, fn)		\
 	ROW(OWNER_DESK, #name, num, from, tab, kmin, kmax, vmax)
+#define MSG_LANES(name, num, from, tab, kmin, kmax, vmax, fn)		\
+	ROW(OWNER_LANES, #name, num, from, tab, kmin, kmax, vmax)
 #include "proto/msg.def"
 };
 

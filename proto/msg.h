@@ -20,6 +20,7 @@ enum msg_number {
 #define MSG_SUPER ROW_
 #define MSG_STORE ROW_
 #define MSG_DESK ROW_
+#define MSG_LANES ROW_
 #include "proto/msg.def"
 #undef ROW_
 	MSG_MAX = 64

@@ -50,13 +50,15 @@ struct data_found {
 	 */
 	uint64_t	lsn;
 	uint64_t	after;		/* least L: replay what is later */
+	unsigned	rewound;	/* files taken back to F in place */
+	unsigned	restored;	/* files copied up to F */
 	char		error[256];	/* why data_open failed */
 };
 
 /*
- * Opens the files after the start rule: clean ones as they are, others
- * restored to F into a fresh generation, fsynced, count and digest checked,
- * MANIFEST written; leftover files that MANIFEST does not name are removed.
+ * Opens the files after the start rule: clean ones as they are, others taken
+ * back to F in place (same boot) or restored to F into a fresh generation,
+ * fsynced, count and digest checked, MANIFEST written; leftover files that MANIFEST does not name are removed.
  * A MANIFEST with clean 0 is durable before it returns.
  * E_STALE data of another node, store number, count or of a newer version;
  * E_DAMAGED, E_NOSPACE, E_INTERNAL: error says what.

@@ -1,6 +1,7 @@
 /*
- * data_impl.h: what data.c, data_gen.c, data_open.c, data_checkpoint.c,
- * data_compact.c and data_expiry.c share; nobody else includes it.
+ * data_impl.h: what data.c, data_gen.c, data_open.c, data_rewind.c,
+ * data_checkpoint.c, data_compact.c and data_expiry.c share; nobody else
+ * includes it.
  *
  * Invariants:
  * 1 d->man is what the MANIFEST on disk says, d->file and d->slot are what has
@@ -167,6 +168,17 @@ enum err	 gen_close(struct data *, struct gen *);
 void		 gen_drop(struct data *, struct gen *, unsigned k);
 /* Whether the disk has n free bytes for us. */
 int		 disk_has(const struct data *, uint64_t n);
+
+/* data_open.c */
+void		 open_progress(struct data *);
+/* Is file k what MANIFEST says?  E_DAMAGED: found->error says where not. */
+enum err	 open_compare(struct data *, unsigned k, const struct tally *all,
+		    struct data_found *);
+/* Reads all records and takes their sums, if they are what MANIFEST says. */
+enum err	 open_verify(struct data *, unsigned k, struct data_found *);
+
+/* data_rewind.c */
+enum err	 rewind_file(struct data *, unsigned k, struct data_found *);
 
 /* data_checkpoint.c */
 /* Puts file k as applied into next, all up to last. */

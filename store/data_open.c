@@ -3,9 +3,11 @@
  *
  * MANIFEST clean: files are opened as they stand, if each is closed, as long as
  * MANIFEST says and has as many entries.  Else a file is what lies below F of
- * its generation: restored into a fresh one, synced, counted and compared with
- * the digests, named in MANIFEST, and only then the old one is removed; one
- * file after the other, so that the disk needs room for one more file only.
+ * its generation: taken back to that in place after a mere kill
+ * (data_rewind.c); otherwise, and when that finds anything amiss, restored into
+ * a fresh generation, synced, counted and compared with the digests, named in
+ * MANIFEST, and only then the old one is removed; one file after the other, so
+ * that the disk needs room for one more file only.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/clock.h"
 #include "store/data_impl.h"
 #include "supervisor/log.h"
 
@@ -39,8 +42,8 @@ fail(struct data_found *found, enum err e, const char *fmt, ...)
 	return e;
 }
 
-static void
-progress(struct data *d)
+void
+open_progress(struct data *d)
 {
 	if (d->conf.progress != NULL)
 		d->conf.progress(d->conf.arg);
@@ -97,7 +100,7 @@ restore_watched(struct data *d, struct restoring *r)
 		now = blocks_of(r->to, "") + blocks_of(r->to, ".tmp.offset") +
 		    blocks_of(r->to, ".tmp.dead");
 		if (now != was)
-			progress(d);
+			open_progress(d);
 		was = now;
 	}
 }
@@ -184,8 +187,8 @@ regain(struct data *d, struct gen *g, unsigned k, struct manifest_gen *m,
 
 /* --- one data file --- */
 
-static enum err
-compare(struct data *d, unsigned k, const struct tally *all,
+enum err
+open_compare(struct data *d, unsigned k, const struct tally *all,
     struct data_found *found)
 {
 	const struct manifest_slot	*a, *b;
@@ -208,9 +211,8 @@ compare(struct data *d, unsigned k, const struct tally *all,
 	return E_OK;
 }
 
-/* Reads all records and takes their sums, if they are what MANIFEST says. */
-static enum err
-verify(struct data *d, unsigned k, struct data_found *found)
+enum err
+open_verify(struct data *d, unsigned k, struct data_found *found)
 {
 	struct manifest_slot	*slots;
 	struct tally		 all = { 0 };
@@ -226,7 +228,7 @@ verify(struct data *d, unsigned k, struct data_found *found)
 	if (e != E_OK)
 		fail(found, e, "%s: reading data file %u: %s", d->conf.dir, k,
 		    err_text(e));
-	else if ((e = compare(d, k, &all, found)) == E_OK)
+	else if ((e = open_compare(d, k, &all, found)) == E_OK)
 		tally_take(d, &d->file[k].sum, k, &all);
 	if (bad != 0)
 		log_warnx("%s: data file %u: %" PRIu64 " records fail their "
@@ -250,7 +252,7 @@ open_rebuilt(struct data *d, unsigned k, struct data_found *found)
 	if (e == E_OK)
 		e = regain(d, &f->now, k, &m->now, found);
 	if (e == E_OK)
-		e = verify(d, k, found);
+		e = open_verify(d, k, found);
 	if (e != E_OK)
 		return e;
 	m->next_gen = f->next_gen;
@@ -300,7 +302,7 @@ open_as_is(struct data *d, unsigned k, struct data_found *found)
 		return e;
 	}
 	if (m->older.gen != 0)
-		return verify(d, k, found);
+		return open_verify(d, k, found);
 	adopt(d, k);
 	return E_OK;
 }
@@ -310,25 +312,26 @@ open_file(struct data *d, unsigned k, int clean, struct data_found *found)
 {
 	struct data_file	*f = &d->file[k];
 	char			 name[NAME_LEN];
-	enum err		 e;
+	enum err		 e = E_STALE;
 
-	progress(d);
+	open_progress(d);
 	f->next_gen = d->man.file[k].next_gen;
 	if (f->next_gen == 0)
 		f->next_gen = 1;
 	if (!d->conf.ops->files)
 		return gen_create(d, &f->now, k, 0, BUCKETS_MIN);
-	if (!clean || (e = open_as_is(d, k, found)) != E_OK) {
-		if (clean) {
-			data_name(name, sizeof(name), k,
-			    d->man.file[k].now.gen);
-			log_warnx("%s/%s: not as it was closed (%s), "
-			    "restoring it", d->conf.dir, name, err_text(e));
-		}
+	if (clean && (e = open_as_is(d, k, found)) != E_OK) {
+		data_name(name, sizeof(name), k, d->man.file[k].now.gen);
+		log_warnx("%s/%s: not as it was closed (%s)", d->conf.dir,
+		    name, err_text(e));
 		gen_close(d, &f->now);
 		gen_close(d, &f->older);
-		e = open_rebuilt(d, k, found);
 	}
+	if (e != E_OK && found->same_boot &&
+	    (e = rewind_file(d, k, found)) == E_OK)
+		found->rewound++;
+	if (e != E_OK && (e = open_rebuilt(d, k, found)) == E_OK)
+		found->restored += !found->fresh;
 	f->sealed = d->man.file[k].older;
 	if (e == E_OK && f->older.e != NULL) {
 		d->phase = PHASE_MOVING;
@@ -511,10 +514,22 @@ data_new(const struct data_conf *c)
 	return d;
 }
 
+/* So that it shows which way a start took, and what it cost. */
+static void
+open_tell(const struct data *d, const struct data_found *found, mono_t began)
+{
+	if (found->rewound + found->restored == 0)
+		return;
+	log_info("%s: %u data files taken back in place, %u restored, "
+	    "%lld ms", d->conf.dir, found->rewound, found->restored,
+	    (long long)mono_diff(began, mono_now()) / 1000);
+}
+
 enum err
 data_open(struct data **out, const struct data_conf *c,
     struct data_found *found)
 {
+	mono_t		 began = mono_now();
 	struct data	*d;
 	unsigned	 k;
 	enum err	 e;
@@ -536,6 +551,7 @@ data_open(struct data **out, const struct data_conf *c,
 		data_close(d, 0, 0, 0);
 		return e;
 	}
+	open_tell(d, found, began);
 	*out = d;
 	return E_OK;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "proto/err.h"
+#include "store/io.h"
 
 struct engine;			/* one open table */
 struct engine_iter;
@@ -21,6 +22,16 @@ struct engine_iter;
  */
 typedef int engine_see(void *arg, const uint8_t *old, size_t oldlen,
     const uint8_t **val, size_t *len);
+
+/*
+ * Sees one record as it was stored, and the value that it took the place of
+ * (old NULL: none), of which at least the first ENGINE_GLANCE bytes, or all of
+ * it, can be read.  key NULL: that was the last one.  Anything but E_OK ends
+ * it.
+ */
+#define ENGINE_GLANCE	64u
+typedef enum err engine_visit(void *arg, const uint8_t *key, size_t keylen,
+    const uint8_t *val, size_t vallen, const uint8_t *old, size_t oldlen);
 
 struct engine_ops {
 	const char	*name;
@@ -39,6 +50,19 @@ struct engine_ops {
 	 * minutes, may run on any thread.
 	 */
 	enum err	(*restore)(const char *path, const char *newpath, uint64_t end);
+	/*
+	 * Takes an unclosed file back, in place, to what it was when it was end
+	 * bytes long and had count entries; closed then, and not synced.  Shows
+	 * every record below end, in the order in which they were stored, with
+	 * all of tkrzw's bytes around it checked; whether the value is whole is
+	 * for visit to say.  Only after visit agreed to them all is anything
+	 * written, and never below end but buckets and header: so it may be
+	 * repeated, and restore still works, wherever it ended.  E_DAMAGED,
+	 * E_NOMEM, E_NOSPACE, E_INTERNAL, or what visit said.  Opens nothing;
+	 * fd: for reading and writing.
+	 */
+	enum err	(*rewind)(const struct io *, int fd, uint64_t end,
+			    uint64_t count, engine_visit *, void *arg);
 	/* Looks, and perhaps stores, in one step; E_OK, E_NOSPACE, E_DAMAGED, E_INTERNAL */
 	enum err	(*process)(struct engine *, const uint8_t *key, size_t keylen,
 			    engine_see *, void *arg, int writable);

@@ -17,9 +17,8 @@
 #include <string.h>
 #include <tkrzw_langc.h>
 
-#include "store/engine.h"
+#include "store/rewind_tkrzw.h"
 
-#define OFFSET_WIDTH	5
 #define PARAMS \
 	"dbm=hash,file=mmap-para,update_mode=appending,record_crc_mode=none," \
 	"record_comp_mode=none,offset_width=5,align_pow=3," \
@@ -154,8 +153,7 @@ tk_size(struct engine *e)
 static uint64_t
 tk_room(uint64_t buckets)
 {
-	/* 128 of header, buckets, 1008 of free blocks, 16, all to 4096. */
-	return (128 + buckets * OFFSET_WIDTH + 1008 + 16 + 4095) / 4096 * 4096;
+	return tkrzw_record_base(buckets);
 }
 
 static uint64_t
@@ -268,7 +266,8 @@ tk_iter_free(struct engine_iter *it)
 
 const struct engine_ops	engine_tkrzw = {
 	.name = "tkrzw", .files = 1,
-	.open = tk_open, .restore = tk_restore, .process = tk_process,
+	.open = tk_open, .restore = tk_restore, .rewind = tkrzw_rewind,
+	.process = tk_process,
 	.size = tk_size, .base = tk_base, .count = tk_count,
 	.buckets = tk_buckets, .room = tk_room, .close = tk_close,
 	.iter = tk_iter, .next = tk_next, .iter_free = tk_iter_free,

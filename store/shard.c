@@ -48,10 +48,11 @@ shard_open(struct shard **out, const struct shard_conf *conf,
 	s->conf = *conf;
 	s->wall = wall_ms();
 	snprintf(s->waldir, sizeof(s->waldir), "%s/wal", conf->dir);
-	if ((s->helper = helper_new(conf->notify, conf->arg)) == NULL) {
-		free(s);
-		return E_INTERNAL;
-	}
+	e = E_INTERNAL;
+	/* A segment must not wait for the checkpoint of a data file. */
+	if ((s->helper = helper_new(conf->notify, conf->arg)) == NULL ||
+	    (s->log_helper = helper_new(conf->notify, conf->arg)) == NULL)
+		goto fail;
 	if ((e = shard_open_data(s, &found, opened)) != E_OK)
 		goto fail;
 	if ((e = shard_open_log(s, &found, opened)) != E_OK)
@@ -95,7 +96,7 @@ shard_open_log(struct shard *s, const struct data_found *found,
 	struct wal_conf		 wc = {
 		.dir = s->waldir, .segment = c->segment, .spares = 2,
 		.sync = c->sync, .node = c->node, .store = (uint16_t)c->store,
-		.io = c->io, .helper = s->helper,
+		.io = c->io, .helper = s->log_helper,
 		.notify = c->notify, .notify_arg = c->arg
 	};
 	struct opening		 o = { .s = s, .err = E_OK,
@@ -185,6 +186,7 @@ shard_start_clock(struct shard *s, const struct data_found *found,
 			usleep((useconds_t)ahead * 1000);
 	}
 	clock_start(&s->clock, least);
+	s->wrote = s->clock.read;
 	data_set_bound(s->data, least);
 }
 
@@ -214,6 +216,7 @@ shard_close(struct shard *s, int clean)
 		if (e == E_OK)
 			e = d;
 	}
+	helper_free(s->log_helper);
 	helper_free(s->helper);
 	free(s);
 	return e;
@@ -277,6 +280,7 @@ void
 shard_poll(struct shard *s)
 {
 	helper_poll(s->helper);
+	helper_poll(s->log_helper);
 	wal_poll(s->wal);
 	wal_kick(s->wal, 0);
 	if (s->failed == E_OK &&
@@ -299,6 +303,19 @@ shard_checkpoint_due(struct shard *s)
 	    ws.segments > s->conf.files + LOG_SPARE;
 }
 
+/*
+ * While there are writes now and then, each finds a bound that is durable: it
+ * is renewed in time even when no batch comes by to carry it.
+ */
+static void
+shard_renew_bound(struct shard *s)
+{
+	if (mono_diff(s->wrote, s->clock.read) >= CLOCK_IDLE_US)
+		return;
+	shard_ask_bound(s);
+	wal_kick(s->wal, 1);
+}
+
 int
 shard_work(struct shard *s)
 {
@@ -307,6 +324,7 @@ shard_work(struct shard *s)
 
 	if (s->failed != E_OK)
 		return 0;
+	shard_renew_bound(s);
 	if (shard_checkpoint_due(s) && data_checkpoint(s->data, last)) {
 		wal_stat(s->wal, &ws);
 		if (s->ckpt_started < ws.filled)

@@ -25,6 +25,7 @@ struct shard_clock {
 
 #define CLOCK_AHEAD_MS	1000		/* how far a bound is reserved */
 #define CLOCK_RENEW_MS	500		/* asked for anew below this */
+#define CLOCK_IDLE_US	60000000	/* and so long after the last write */
 
 void	 clock_start(struct shard_clock *, uint64_t least);
 void	 clock_turn(struct shard_clock *);
@@ -44,11 +45,13 @@ uint64_t clock_want(const struct shard_clock *);
 struct shard {
 	struct shard_conf	 conf;
 	char			 waldir[PATH_MAX];
-	struct helper		*helper;
+	struct helper		*helper;	/* of the data files */
+	struct helper		*log_helper;
 	struct wal		*wal;
 	struct data		*data;
 	struct shard_clock	 clock;
 	int64_t			 wall;		/* ms, of this turn: expiry */
+	mono_t			 wrote;		/* the last write, or the start */
 	uint64_t		 recent[RECENT_SIZE];
 	uint64_t		 ckpt_started;	/* against wal_stat.filled */
 	enum err		 failed;

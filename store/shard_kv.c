@@ -270,6 +270,7 @@ shard_write(struct shard *s, const struct shard_key *k,
 		memcpy(val + RECORD_HEAD, w->val, w->vallen);
 	memset(&r, 0, sizeof(r));
 	r.stamp.hlc = clock_next(&s->clock);
+	s->wrote = s->clock.read;
 	r.stamp.node = s->conf.node_no;
 	r.stamp.store = (uint16_t)s->conf.store;
 	r.prev = c->stamp;

@@ -24,7 +24,8 @@
 #include "store/store.h"
 #include "supervisor/log.h"
 
-#define HELD_MAX	65536u		/* a power of two */
+#define HELD_LEAST	256u		/* a small ring stays in the cache */
+#define HELD_MAX	65536u
 #define OUT_HIGH	(8u << 20)	/* bytes */
 #define TICK		0.1		/* s */
 #define WORK_PAUSE	0.003		/* s between steps of background work */
@@ -42,14 +43,16 @@ struct store {
 	struct ev_check	 turn;
 	struct ev_prepare sleep;
 	struct ev_timer	 tick, work, probe, stop;
-	struct held	*held;		/* ring of HELD_MAX */
-	unsigned	 held_first, held_count;
+	struct held	*held;		/* ring of held_size */
+	struct held_text *texts;	/* of the same answers */
+	unsigned	 held_size, held_first, held_count;
 	uint64_t	 held_bytes;
 	int		 choked;	/* a link's answers pile up */
 	int		 stopping;
 	unsigned	 ticks;
 	uint8_t		 key[KEY_MAX];	/* of the message at hand */
 	uint64_t	 batches;	/* of the log, already timed */
+	int64_t		 slow_us;	/* log.slow */
 };
 
 static void	 store_open(struct store *);
@@ -66,9 +69,11 @@ static void	 store_tick(struct ev_loop *, struct ev_timer *, int);
 static void	 store_work(struct ev_loop *, struct ev_timer *, int);
 static void	 store_probe(struct ev_loop *, struct ev_timer *, int);
 static void	 store_stop_late(struct ev_loop *, struct ev_timer *, int);
+static int	 store_held_grow(struct store *);
 static void	 store_release(struct store *);
 static void	 store_fail(struct store *);
-static void	 store_send(struct store *, struct link *, const struct held *);
+static void	 store_send(struct store *, struct link *, const struct held *,
+		    const struct msg *);
 static void	 store_gauges(struct store *);
 static void	 store_time_log(struct store *);
 
@@ -91,8 +96,7 @@ main(int argc, char **argv)
 {
 	int	code;
 
-	if ((self = calloc(1, sizeof(*self))) == NULL ||
-	    (self->held = calloc(HELD_MAX, sizeof(*self->held))) == NULL)
+	if ((self = calloc(1, sizeof(*self))) == NULL || !store_held_grow(self))
 		fatal("store: no memory");
 	actor_init(&self->actor, argc, argv, "store", FROM_STORE, store_table,
 	    &store_hooks, self);
@@ -106,6 +110,7 @@ main(int argc, char **argv)
 		log_warnx("store: not closed in order, will recover from the log");
 	actor_free(&self->actor);
 	free(self->held);
+	free(self->texts);
 	free(self);
 	return code;
 }
@@ -183,6 +188,7 @@ store_watch(struct store *st)
 
 	st->now = mono_now();
 	st->wall = wall_ms();
+	st->slow_us = slow_limit(st->actor.conf);
 	ev_check_init(&st->turn, store_turn);
 	ev_set_priority(&st->turn, EV_MAXPRI);
 	ev_check_start(loop, &st->turn);
@@ -202,7 +208,7 @@ static void
 store_desk(struct store *st)
 {
 	const struct conf	*c = st->actor.conf;
-	char			 path[LINK_PATH_MAX];
+	char			 path[LINK_PATH_MAX], lanes[LINK_PATH_MAX];
 	struct desk_conf	 dc = {
 		.path = path, .run = conf_str(c, CONF_NODE_RUN),
 		.group = conf_str(c, CONF_NNG_GROUP),
@@ -211,12 +217,15 @@ store_desk(struct store *st)
 		.files = (unsigned)conf_int(c, CONF_STORES_FILES),
 		.routers = 1, .seat = st->actor.seat,
 		.max_clients = (unsigned)conf_int(c, CONF_LIMITS_CLIENTS),
-		.lanes = ""
+		.lanes = lanes
 	};
 
 	if (dc.max_clients == 0)
 		return;
 	snprintf(path, sizeof(path), "%s/store.%u", dc.run, st->actor.seat);
+	lanes[0] = '\0';
+	if (conf_int(c, CONF_LANES_ENABLED))
+		snprintf(lanes, sizeof(lanes), "%s/lanes", dc.run);
 	if (mailbox_desk(st->actor.mailbox, &dc) != E_OK)
 		log_warnx("store: no front desk at %s", path);
 }
@@ -252,7 +261,8 @@ store_admit(struct store *st, const struct msg *m, struct shard_key *k)
 		return E_EXPIRED;
 	if (st->stopping)
 		return E_NOTREADY;
-	if (st->held_count == HELD_MAX || st->held_bytes > OUT_HIGH * 4ull)
+	if ((st->held_count == st->held_size && !store_held_grow(st)) ||
+	    st->held_bytes > OUT_HIGH * 4ull)
 		return E_AGAIN;		/* until store_wake */
 	if (link_queued(m->link) > OUT_HIGH) {
 		st->choked = 1;
@@ -270,6 +280,52 @@ store_admit(struct store *st, const struct msg *m, struct shard_key *k)
 	return E_OK;
 }
 
+/* Doubles the ring: 1, or 0 when it is as big as may be or memory is short. */
+static int
+store_held_grow(struct store *st)
+{
+	unsigned		 size = st->held_size * 2, i, from;
+	struct held		*held;
+	struct held_text	*texts;
+
+	if (size == 0)
+		size = HELD_LEAST;
+	if (size > HELD_MAX)
+		return 0;
+	held = calloc(size, sizeof(*held));
+	texts = calloc(size, sizeof(*texts));
+	if (held == NULL || texts == NULL) {
+		free(held);
+		free(texts);
+		return 0;
+	}
+	for (i = 0; i < st->held_count; i++) {
+		from = (st->held_first + i) &
+		    (st->held_size - 1);
+		held[i] = st->held[from];
+		texts[i] = st->texts[from];
+	}
+	free(st->held);
+	free(st->texts);
+	st->held = held;
+	st->texts = texts;
+	st->held_first = 0;
+	st->held_size = size;
+	return 1;
+}
+
+/* The slow log wants to know whose answer it was that waited. */
+static void
+store_note(struct store *st, struct held *h, const struct msg *m)
+{
+	struct held_text	*t = &st->texts[h - st->held];
+
+	h->since = mono_now();
+	t->tablen = slow_cut(t->tab, m->f.tab, m->f.tablen);
+	t->keylen = slow_cut(t->key, m->f.key, m->f.keylen);
+	t->vallen = m->f.vallen;
+}
+
 enum err
 store_answer(struct store *st, const struct msg *m, enum err status,
     const struct frame *r, uint64_t lsn, int write)
@@ -281,14 +337,16 @@ store_answer(struct store *st, const struct msg *m, enum err status,
 		    .status = status, .write = write };
 		now.r.id = m->f.id;
 		now.r.msg = m->f.msg;
-		store_send(st, m->link, &now);
+		store_send(st, m->link, &now, m);
 		return E_PENDING;
 	}
-	h = &st->held[(st->held_first + st->held_count) % HELD_MAX];
+	h = &st->held[(st->held_first + st->held_count) &
+		    (st->held_size - 1)];
 	*h = (struct held){ .lsn = lsn, .link = link_id(m->link),
 	    .came = st->now, .r = *r, .status = status, .write = write };
 	h->r.id = m->f.id;
 	h->r.msg = m->f.msg;
+	store_note(st, h, m);
 	if (r->vallen > 0) {
 		if ((h->val = malloc(r->vallen)) == NULL) {
 			h->status = E_NOMEM;
@@ -302,10 +360,40 @@ store_answer(struct store *st, const struct msg *m, enum err status,
 	return E_PENDING;
 }
 
+/* m: the request, when its answer was not held. */
 static void
-store_send(struct store *st, struct link *l, const struct held *h)
+store_slow(struct store *st, const struct held *h, const struct msg *m,
+    mono_t now)
+{
+	struct slow_entry	 e = { .inc = st->actor.inc };
+	const struct held_text	*t;
+
+	e.total = mono_diff(h->came, now);
+	e.status = (uint32_t)err_http(h->status);
+	slow_name(&e, msg_name(h->r.msg));
+	if (m != NULL) {
+		e.tablen = slow_cut(e.tab, m->f.tab, m->f.tablen);
+		e.keylen = slow_cut(e.key, m->f.key, m->f.keylen);
+		e.vallen = m->f.vallen;
+	} else {
+		t = &st->texts[h - st->held];
+		e.tablen = slow_cut(e.tab, t->tab, t->tablen);
+		e.keylen = slow_cut(e.key, t->key, t->keylen);
+		e.vallen = t->vallen;
+		e.held = mono_diff(h->since, now);
+	}
+	if (!h->write)
+		e.vallen = h->r.vallen;
+	slow_put(board_slow(st->actor.my), &e);
+}
+
+static void
+store_send(struct store *st, struct link *l, const struct held *h,
+    const struct msg *m)
 {
 	struct board_actor	*b = st->actor.my;
+	mono_t			 now = mono_now();
+	int64_t			 us = mono_diff(h->came, now);
 	int			 http = err_http(h->status);
 
 	board_add(b, BC_REQUESTS, 1);
@@ -314,8 +402,9 @@ store_send(struct store *st, struct link *l, const struct held *h)
 	else if (http >= 400)
 		board_add(b, BC_REFUSED, 1);
 	board_add(b, BC_BYTES_OUT, h->r.vallen);
-	board_time(b, h->write ? BH_WRITE : BH_READ,
-	    mono_diff(h->came, mono_now()));
+	board_time(b, h->write ? BH_WRITE : BH_READ, us);
+	if (us >= st->slow_us)
+		store_slow(st, h, m, now);
 	link_reply(l, h->r.msg, h->r.id, h->status, &h->r);
 }
 
@@ -332,12 +421,15 @@ store_release(struct store *st)
 		if (h->lsn > mark)
 			break;
 		if ((l = link_find(st->actor.mailbox, h->link)) != NULL)
-			store_send(st, l, h);
+			store_send(st, l, h, NULL);
 		st->held_bytes -= h->r.vallen;
 		free(h->val);
-		st->held_first = (st->held_first + 1) % HELD_MAX;
+		st->held_first = (st->held_first + 1) &
+		    (st->held_size - 1);
 		st->held_count--;
 	}
+	if (st->held_count == 0)
+		st->held_first = 0;	/* keeps to the warm part of the ring */
 }
 
 /*
@@ -358,9 +450,10 @@ store_fail(struct store *st)
 		st->held_bytes -= h->r.vallen;
 		h->r.vallen = 0;
 		if ((l = link_find(st->actor.mailbox, h->link)) != NULL)
-			store_send(st, l, h);
+			store_send(st, l, h, NULL);
 		free(h->val);
-		st->held_first = (st->held_first + 1) % HELD_MAX;
+		st->held_first = (st->held_first + 1) &
+		    (st->held_size - 1);
 	}
 	ev_timer_again(st->actor.loop, &st->probe);
 }
@@ -497,6 +590,7 @@ store_on_reload(struct actor *a)
 {
 	struct store	*st = a->self;
 
+	st->slow_us = slow_limit(a->conf);
 	shard_set_compact_bytes(st->shard,
 	    (uint64_t)conf_int(a->conf, CONF_STORES_COMPACT_BYTES));
 }

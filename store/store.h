@@ -13,11 +13,17 @@
 struct held {
 	uint64_t	 lsn;
 	uint64_t	 link;		/* link_id */
-	mono_t		 came;
+	mono_t		 came, since;	/* it waits since */
 	struct frame	 r;		/* id, msg, version, flags, ttl, value */
 	enum err	 status;
 	int		 write;
 	uint8_t		*val;		/* owned copy of r.val, or NULL */
+};
+
+/* What the slow log says about a held answer's request. */
+struct held_text {
+	uint32_t	 tablen, keylen, vallen;	/* in full */
+	uint8_t		 tab[SLOW_TEXT], key[SLOW_TEXT];
 };
 
 struct store;

@@ -19,7 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/wal_impl.h"
+#include "store/wal_rec.h"
+#include "supervisor/log.h"
 
 struct wal_seg *
 wal_seg_add(struct wal *w, uint64_t number, uint64_t first, uint64_t size)
@@ -47,7 +48,8 @@ pass_init(struct wal_pass *ps)
 		return -1;
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
-	pthread_cond_init(&ps->work, &a);
+	pthread_cond_init(&ps->sync, &a);
+	pthread_cond_init(&ps->work, NULL);
 	pthread_cond_init(&ps->done, NULL);
 	pthread_condattr_destroy(&a);
 	return 0;
@@ -67,8 +69,10 @@ wal_free(struct wal *w)
 	wal_log_free(&w->log);
 	wal_buf_free(&w->buf[0]);
 	wal_buf_free(&w->buf[1]);
+	wal_stale_close(&w->pass.stale);
 	pthread_mutex_destroy(&w->pass.lock);
 	pthread_cond_destroy(&w->pass.work);
+	pthread_cond_destroy(&w->pass.sync);
 	pthread_cond_destroy(&w->pass.done);
 	free(w->dir);
 	free(w);
@@ -105,22 +109,47 @@ wal_new(const struct wal_conf *c)
 	return w;
 }
 
-/* The marks as recovery left them, for the loop and for the thread. */
+/* The marks as recovery left them, for the loop and for the threads. */
 static void
 wal_marks(struct wal *w, uint64_t last, uint64_t bound)
 {
-	struct wal_pass	*ps = &w->pass;
+	struct wal_log	*l = &w->log;
 
 	w->last = w->written = w->durable = last;
 	w->bound = w->bound_next = w->bound_given = bound;
-	ps->written = ps->durable = last;
-	ps->bound = bound;
-	w->log.written = w->log.durable = last;
-	w->log.bound = w->log.bound_written = bound;
-	w->pos = w->log.end;
-	w->align = w->log.direct ? WAL_BLOCK : WAL_ALIGN;
+	l->at.lsn = last;
+	l->at.bound = bound;
+	l->safe = l->at;
+	w->pass.written = w->pass.durable = l->at;
+	w->pass.stale.fd = l->fd;
+	w->pos = l->at.end;
+	w->align = l->direct ? WAL_BLOCK : WAL_ALIGN;
 	wal_buf_reset(&w->buf[0], last + 1);
 	wal_buf_reset(&w->buf[1], last + 1);
+}
+
+static void
+wal_stop(struct wal *w)
+{
+	pthread_mutex_lock(&w->pass.lock);
+	w->pass.stop = 1;
+	pthread_cond_signal(&w->pass.work);
+	pthread_cond_signal(&w->pass.sync);
+	pthread_mutex_unlock(&w->pass.lock);
+	pthread_join(w->thread, NULL);
+}
+
+/* The log thread and, where a write is not durable yet, the sync thread. */
+static int
+wal_start(struct wal *w)
+{
+	if (pthread_create(&w->thread, NULL, wal_thread, w) != 0)
+		return -1;
+	if (w->conf.sync == WAL_ALWAYS ||
+	    pthread_create(&w->sync_thread, NULL, wal_sync_thread, w) == 0)
+		return 0;
+	wal_stop(w);
+	return -1;
 }
 
 enum err
@@ -143,14 +172,13 @@ wal_open(struct wal **out, const struct wal_conf *c, uint64_t after,
 	if (e == E_OK) {
 		wal_marks(r.w, next_lsn > found->last_lsn + 1 ? next_lsn - 1 :
 		    found->last_lsn, found->bound);
-		if (pthread_create(&r.w->thread, NULL, wal_thread, r.w) != 0)
+		if (wal_start(r.w) == -1)
 			e = wal_fail(&r, E_INTERNAL, "log %s: no thread", c->dir);
 	}
 	if (e != E_OK) {
 		wal_free(r.w);
 		return e;
 	}
-	r.w->started = 1;
 	wal_spares_want(r.w);
 	*out = r.w;
 	return E_OK;
@@ -176,12 +204,12 @@ wal_flush(struct wal *w)
 
 /* Nobody may sleep in wal_sync_to when the log goes. */
 static void
-wal_dismiss(struct wal_pass *ps, uint64_t durable)
+wal_dismiss(struct wal_pass *ps, int synced)
 {
 	pthread_mutex_lock(&ps->lock);
-	if (durable > ps->durable)
-		ps->durable = durable;
-	if (durable == 0 && ps->failed == 0)
+	if (synced)
+		ps->durable = ps->written;
+	else if (ps->failed == 0)
 		ps->failed = EIO;
 	pthread_cond_broadcast(&ps->done);
 	while (ps->waiters > 0)
@@ -192,17 +220,17 @@ wal_dismiss(struct wal_pass *ps, uint64_t durable)
 enum err
 wal_close(struct wal *w)
 {
-	enum err	e = E_OK;
+	struct wal_pass	*ps = &w->pass;
+	enum err	 e = E_OK;
 
 	wal_flush(w);
-	pthread_mutex_lock(&w->pass.lock);
-	w->pass.stop = 1;
-	pthread_cond_signal(&w->pass.work);
-	pthread_mutex_unlock(&w->pass.lock);
-	pthread_join(w->thread, NULL);
-	if (w->pass.failed != 0 || wal_log_sync(&w->log) == -1)
+	wal_stop(w);
+	if (w->conf.sync != WAL_ALWAYS)
+		pthread_join(w->sync_thread, NULL);
+	if (ps->failed != 0 || (wal_pass_stale(ps) &&
+	    wal_stale_sync(w->conf.io, &ps->stale) != 0))
 		e = E_READONLY;
-	wal_dismiss(&w->pass, e == E_OK ? w->log.durable : 0);
+	wal_dismiss(ps, e == E_OK);
 	if (w->big.size != 0) {
 		char	path[WAL_PATH];
 
@@ -343,17 +371,22 @@ void
 wal_poll(struct wal *w)
 {
 	struct wal_pass	*ps = &w->pass;
+	int		 failed = w->failed;
 
 	pthread_mutex_lock(&ps->lock);
 	w->busy = ps->busy;
 	w->failed = ps->failed;
-	w->written = ps->written;
-	w->durable = ps->durable;
-	w->bound = ps->bound;
+	w->written = ps->written.lsn;
+	w->durable = ps->durable.lsn;
+	/* Under os nothing is promised for a power cut: doc/storage.md. */
+	w->bound = w->conf.sync == WAL_OS ? ps->written.bound :
+	    ps->durable.bound;
 	w->batches = ps->batches;
 	w->bytes = ps->bytes;
 	w->last_us = ps->last_us;
 	pthread_mutex_unlock(&ps->lock);
+	if (failed == 0 && w->failed != 0)
+		log_errorx("log %s: %s", w->dir, strerror(w->failed));
 }
 
 uint64_t
@@ -395,11 +428,11 @@ wal_sync_to(struct wal *w, uint64_t lsn)
 	pthread_mutex_lock(&ps->lock);
 	if (lsn > ps->want)
 		ps->want = lsn;
-	pthread_cond_signal(&ps->work);
+	pthread_cond_signal(&ps->sync);
 	ps->waiters++;
-	while (ps->durable < lsn && ps->failed == 0)
+	while (ps->durable.lsn < lsn && ps->failed == 0)
 		pthread_cond_wait(&ps->done, &ps->lock);
-	e = ps->durable >= lsn ? E_OK : E_READONLY;
+	e = ps->durable.lsn >= lsn ? E_OK : E_READONLY;
 	if (--ps->waiters == 0)
 		pthread_cond_broadcast(&ps->done);
 	pthread_mutex_unlock(&ps->lock);

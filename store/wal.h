@@ -9,8 +9,8 @@
  * wal_format.h and doc/storage.md have both formats byte by byte.
  *
  * Threads: all functions on the store's loop, except wal_sync_to; one log
- * thread writes batches; it calls notify, and the loop then calls helper_poll
- * and wal_poll.  (A few times the loop itself calls notify, from helper_poll
+ * thread writes batches, under 1s and os another one syncs them; they call
+ * notify, and the loop then calls helper_poll and wal_poll.  (A few times the loop itself calls notify, from helper_poll
  * and wal_reserve: it must only wake the loop.)
  *
  * A failed write or sync is never retried: wal_failed() becomes true for good

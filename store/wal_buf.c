@@ -1,7 +1,8 @@
 /*
- * wal_buf.c: the memory of a batch.  Grows by doubling; what an unusually
- * big batch needed is given back when the buffer is reset, so that a store
- * keeps at most two buffers of WAL_KEEP bytes.
+ * wal_buf.c: the memory of a batch.  Grows by doubling; what big batches
+ * needed is given back when WAL_LINGER small ones in a row have not, so that a
+ * stream of large values does not fault its memory in for each batch, and a
+ * quiet store keeps at most two buffers of WAL_KEEP bytes.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #define WAL_KEEP	(4u << 20)
 #define WAL_LEAST	(256u << 10)
+#define WAL_LINGER	16
 
 int
 wal_buf_grow(struct wal_buf *b, size_t len)
@@ -37,10 +39,13 @@ wal_buf_grow(struct wal_buf *b, size_t len)
 void
 wal_buf_reset(struct wal_buf *b, uint64_t first)
 {
-	if (b->cap > WAL_KEEP) {
+	if (b->len > WAL_KEEP)
+		b->small = 0;
+	else if (b->cap > WAL_KEEP && ++b->small > WAL_LINGER) {
 		free(b->p);
 		b->p = NULL;
 		b->cap = 0;
+		b->small = 0;
 	}
 	b->len = WAL_HEAD;
 	b->count = 0;

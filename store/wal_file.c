@@ -8,7 +8,7 @@
  * 1 A segment gets its name (N.seg) only after its header block is durable,
  *   and the name is durable before a batch in it counts as durable.
  * 2 With O_DIRECT|O_DSYNC what is written is durable.  Otherwise it is when
- *   wal_log_sync has synced it, and that syncs every older segment first.
+ *   its file has been synced, by wal_log_sync or by the sync thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,11 +61,8 @@ wal_log_init(struct wal_log *l, const struct wal_conf *c, const char *dir)
 void
 wal_log_free(struct wal_log *l)
 {
-	while (l->nold > 0)
-		close(l->old[--l->nold]);
 	if (l->fd != -1)
 		close(l->fd);
-	free(l->old);
 	free(l->block);
 	memset(l, 0, sizeof *l);
 	l->fd = -1;
@@ -99,7 +96,7 @@ wal_log_start(struct wal_log *l, const struct wal_spare *s, uint64_t number,
 	struct seg_head	h = {
 		.node = l->node, .store = l->store, .format = WAL_FORMAT,
 		.number = number, .first = first, .prev = prev,
-		.durable = durable, .bound = l->bound, .size = s->size,
+		.durable = durable, .bound = l->safe.bound, .size = s->size,
 	};
 	char		path[WAL_PATH];
 
@@ -115,7 +112,8 @@ wal_log_start(struct wal_log *l, const struct wal_spare *s, uint64_t number,
 			return -1;
 	}
 	l->salt = h.salt;
-	l->end = l->synced = WAL_BLOCK;
+	l->at.segment = number;
+	l->at.end = WAL_BLOCK;
 	return 0;
 }
 
@@ -132,76 +130,34 @@ wal_log_name(const struct wal_log *l, const struct wal_spare *s, uint64_t number
 }
 
 int
-wal_log_leave(struct wal_log *l)
-{
-	size_t	 max;
-	int	*p;
-
-	if (l->fd == -1)
-		return 0;
-	if (!l->dirty) {
-		close(l->fd);
-	} else {
-		if (l->nold == l->maxold) {
-			max = l->maxold * 2 + 8;
-			if ((p = realloc(l->old, max * sizeof *p)) == NULL)
-				return -1;
-			l->old = p;
-			l->maxold = max;
-		}
-		l->old[l->nold++] = l->fd;
-	}
-	l->fd = -1;
-	return 0;
-}
-
-int
 wal_log_write(struct wal_log *l, struct wal_buf *b, uint64_t off,
     uint32_t span, uint64_t bound)
 {
+	int			same = l->safe.segment == l->at.segment;
 	struct batch_head	h = {
 		.salt = l->salt, .first = b->first, .count = b->count,
 		.payload = (uint32_t)(b->len - WAL_HEAD), .span = span,
-		.durable = l->durable, .bound = bound, .synced = l->synced,
+		.durable = l->safe.lsn, .bound = bound,
+		/* A new segment's header was synced before its name. */
+		.synced = same ? l->safe.end : WAL_BLOCK,
 	};
 
 	memset(b->p + b->len, 0, span - b->len);
 	batch_seal(b->p, &h);
 	if (io_write_all(l->io, l->fd, b->p, span, (off_t)off) == -1)
 		return -1;
-	l->end = (uint32_t)off + span;
-	l->written = b->first + b->count - 1;
-	l->bound_written = bound;
-	if (!l->direct && !l->dirty) {
-		l->dirty = 1;
-		l->dirty_since = mono_now();
-	}
+	l->at.end = (uint32_t)off + span;
+	l->at.lsn = b->first + b->count - 1;
+	l->at.bound = bound;
 	return 0;
-}
-
-/* Everything written is on stable storage. */
-static void
-log_through(struct wal_log *l)
-{
-	l->dirty = 0;
-	l->synced = l->end;
-	l->durable = l->written;
-	l->bound = l->bound_written;
 }
 
 int
 wal_log_sync(struct wal_log *l)
 {
-	if (l->dirty) {
-		for (; l->nold > 0; l->nold--) {
-			if (l->io->fdatasync(l->io, l->old[l->nold - 1]) == -1)
-				return -1;
-			close(l->old[l->nold - 1]);
-		}
-		if (l->fd != -1 && l->io->fdatasync(l->io, l->fd) == -1)
-			return -1;
-	}
-	log_through(l);
+	if (!l->direct && l->io->fdatasync(l->io, l->fd) == -1)
+		return -1;
+	l->safe = l->at;
 	return 0;
 }
 

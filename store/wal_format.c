@@ -47,7 +47,9 @@ seg_head_get(struct seg_head *h, const uint8_t *block)
 	h->durable = le64_get(block + 56);
 	h->bound = le64_get(block + 64);
 	h->size = le64_get(block + 72);
-	return h->first == 0 || h->prev >= h->first ? E_DAMAGED : E_OK;
+	if (h->first == 0 || h->first > WAL_LSN_MAX || h->prev >= h->first)
+		return E_DAMAGED;
+	return E_OK;
 }
 
 void
@@ -106,7 +108,7 @@ batch_get(struct batch_head *h, const uint8_t *p, size_t left)
 	if (h->span > left || h->span % WAL_ALIGN != 0 || h->span < WAL_HEAD ||
 	    h->payload > h->span - WAL_HEAD)
 		return 0;
-	if (h->first == 0 || h->first > UINT64_MAX - h->count)
+	if (h->first == 0 || h->first > WAL_LSN_MAX - h->count)
 		return 0;
 	if (le64_get(p) != XXH3_64bits(p + 8, WAL_HEAD - 8 + (size_t)h->payload))
 		return 0;

@@ -49,6 +49,7 @@
 #define WAL_HEAD	64u		/* of a batch */
 #define WAL_REC		8u		/* of a record */
 #define WAL_FORMAT	1
+#define WAL_LSN_MAX	(UINT64_MAX / 2)	/* no log gets there by itself */
 
 struct seg_head {
 	uint64_t	node, number, salt, first, prev, durable, bound, size;

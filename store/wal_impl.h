@@ -4,7 +4,7 @@
  * Who touches what:
  *	struct wal_log	the log thread (wal_open before it starts, wal_close
  *			after it has ended)
- *	struct wal_pass	both, under its lock
+ *	struct wal_pass	loop, log thread and sync thread, under its lock
  *	struct wal_own	helper jobs and the loop, under its lock; it outlives
  *			the wal for jobs whose done callback comes late
  *	the rest	the loop
@@ -32,6 +32,7 @@ struct wal_buf {
 	size_t		 cap, len;	/* len: header included */
 	uint32_t	 count;
 	uint64_t	 first;		/* LSN of the first record */
+	unsigned	 small;		/* batches since a big one */
 };
 
 /* wal_buf.c */
@@ -47,7 +48,15 @@ struct wal_spare {
 	int		 made;		/* 1 spare.id, 0 new.id */
 };
 
-/* Our view of the open segment; see wal_file.c. */
+/* A place in the log, and what is known of everything before it. */
+struct wal_mark {
+	uint64_t	 lsn;
+	uint64_t	 bound;		/* of the clock */
+	uint64_t	 segment;
+	uint32_t	 end;		/* bytes of that segment */
+};
+
+/* The log thread's view of the open segment; see wal_file.c. */
 struct wal_log {
 	const struct io	*io;
 	const char	*dir;
@@ -58,13 +67,8 @@ struct wal_log {
 	uint8_t		*block;		/* WAL_BLOCK bytes, aligned */
 	int		 fd;
 	uint64_t	 salt;
-	uint32_t	 end, synced;	/* bytes of the segment: written, durable */
-	uint64_t	 written, durable;
-	uint64_t	 bound_written, bound;
-	int		 dirty;		/* something is written, not synced */
-	mono_t		 dirty_since;
-	int		*old;		/* earlier segments, not synced yet */
-	size_t		 nold, maxold;
+	struct wal_mark	 at;		/* written */
+	struct wal_mark	 safe;		/* durable, as far as known here */
 };
 
 /* Where a batch goes. */
@@ -86,9 +90,7 @@ int	 wal_log_start(struct wal_log *, const struct wal_spare *,
 	    uint64_t number, uint64_t first, uint64_t prev, uint64_t durable);
 /* Gives a started file its segment name, durably. */
 int	 wal_log_name(const struct wal_log *, const struct wal_spare *, uint64_t number);
-/* Puts the open segment aside, to be synced with the next one, or closes it. */
-int	 wal_log_leave(struct wal_log *);
-/* Seals and writes a batch; durable when the log says so (wal_log_through). */
+/* Seals and writes a batch; not durable before wal_log_sync. */
 int	 wal_log_write(struct wal_log *, struct wal_buf *, uint64_t off,
 	    uint32_t span, uint64_t bound);
 int	 wal_log_sync(struct wal_log *);
@@ -96,26 +98,54 @@ int	 wal_log_sync(struct wal_log *);
 int	 wal_fill(const struct io *, const char *dir, uint64_t id, uint64_t size,
 	    const atomic_int *stop);
 
-/* What goes between the loop and the log thread. */
+/* Files with something in them that no sync has covered; 1s and os. */
+struct wal_stale {
+	int		*old;		/* earlier segments, closed once synced */
+	size_t		 nold, maxold;
+	int		 fd;		/* the open segment; -1: none yet */
+};
+
+/* What goes between the loop, the log thread and the sync thread. */
 struct wal_pass {
 	pthread_mutex_t	 lock;
-	pthread_cond_t	 work, done;
+	pthread_cond_t	 work, sync, done;
 	struct wal_buf	*buf;		/* handed over, not taken yet */
 	struct wal_place place;
 	uint64_t	 buf_bound;
 	mono_t		 since;
 	int		 busy;		/* handed over, not finished */
 	int		 stop;
-	int		 failed;	/* errno */
+	int		 failed;	/* errno; the marks stand still then */
 	uint64_t	 want;		/* wal_sync_to: sync up to this LSN */
 	unsigned	 waiters;	/* threads in wal_sync_to */
-	uint64_t	 written, durable, bound;
+	struct wal_mark	 written, durable;
+	struct wal_stale stale;
+	mono_t		 stale_since;	/* of the first write that is not durable */
+	int		 syncing;
 	uint64_t	 batches, bytes;
-	int64_t		 last_us;
+	int64_t		 last_us;	/* handed over until written (and durable) */
 };
+
+/* Whether something is written and not durable.  Lock held. */
+static inline int
+wal_pass_stale(const struct wal_pass *ps)
+{
+	return ps->written.end != ps->durable.end ||
+	    ps->written.segment != ps->durable.segment;
+}
 
 /* wal_thread.c */
 void	*wal_thread(void *);
+
+/* wal_sync.c */
+void	*wal_sync_thread(void *);
+/* Whether the sync thread has to be woken after a write.  Lock held. */
+int	 wal_sync_wake(const struct wal *, int was_stale);
+/* Puts the open segment aside, to be synced: 0, or -1 with errno. */
+int	 wal_stale_push(struct wal *);
+/* fdatasyncs all of them: 0 or an errno. */
+int	 wal_stale_sync(const struct io *, const struct wal_stale *);
+void	 wal_stale_close(struct wal_stale *);
 
 /* Helper jobs of one wal. */
 struct wal_own {
@@ -153,8 +183,7 @@ struct wal {
 	struct wal_log	 log;
 	struct wal_pass	 pass;
 	struct wal_own	*own;
-	pthread_t	 thread;
-	int		 started;	/* the thread runs */
+	pthread_t	 thread, sync_thread;
 
 	struct wal_buf	 buf[2];
 	struct wal_buf	*open;		/* the one being filled */
@@ -200,46 +229,5 @@ void	 wal_big_want(struct wal *, size_t need);
 int	 wal_spare_take(struct wal *, size_t span, struct wal_spare *);
 /* Whether wal_spare_take would give one. */
 int	 wal_spare_fits(const struct wal *, size_t span);
-
-/* wal_recover.c, wal_walk.c, wal_tail.c: used by wal_open only */
-struct rec_seg {
-	uint64_t	 number, size;
-	struct seg_head	 head;
-	int		 valid;		/* head is */
-	uint64_t	 limit;		/* a later segment has it from there on */
-	uint64_t	 last;		/* last LSN that counts; first - 1: none */
-	uint64_t	 end;		/* bytes that count; 0: not looked at */
-};
-
-struct rec {
-	struct wal	*w;
-	struct wal_found *found;
-	uint64_t	 after;
-	wal_replay	*replay;
-	void		*arg;
-	struct rec_seg	*seg;
-	size_t		 n, max;
-	uint64_t	 expect;	/* LSN that comes next; 0 none seen */
-	uint64_t	 durable;	/* known durable */
-	/* the segment in memory */
-	int		 fd;
-	size_t		 cur, loaded;
-	uint8_t		*p;
-	size_t		 cap;
-};
-
-enum err wal_fail(struct rec *, enum err, const char *, ...)
-	    __attribute__((format(printf, 3, 4)));
-enum err wal_recover(struct rec *);
-void	 wal_rec_free(struct rec *);
-enum err wal_walk(struct rec *);
-/* Opens segment i for reading through wal_load. */
-enum err wal_read(struct rec *, size_t i);
-/* Reads segment i at least up to end, or to its end. */
-enum err wal_load(struct rec *, size_t end);
-/* The valid batch at off of the segment in memory: 1, 0, or -1 with *e. */
-int	 wal_batch_at(struct rec *, size_t off, struct batch_head *, enum err *e);
-void	 wal_batch_cut(struct batch_head *, uint64_t limit);
-enum err wal_tail(struct rec *, uint64_t next_lsn);
 
 #endif

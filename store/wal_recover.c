@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/wal_impl.h"
+#include "store/wal_rec.h"
 
 #define LOAD_STEP	(1u << 20)
 #define SIZE_MAX_	(3u << 30)	/* no segment is bigger: offsets are u32 */

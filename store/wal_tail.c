@@ -20,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/wal_impl.h"
+#include "store/wal_rec.h"
 
 #define TAIL_BATCH	(4u << 20)
 #define TAIL_ROOM	(64u << 10)	/* on a full disk: a small segment */
@@ -86,8 +86,9 @@ tail_sync(struct tail *t, int leave)
 
 	if (l->io->fdatasync(l->io, l->fd) == -1)
 		return tail_errno(t, "sync");
-	l->dirty = 0;
-	l->synced = l->end;
+	/* Only these bytes: no LSN is called durable before the naming. */
+	l->safe.segment = l->at.segment;
+	l->safe.end = l->at.end;
 	if (leave) {
 		close(l->fd);
 		l->fd = -1;
@@ -127,7 +128,7 @@ tail_prev(const struct tail *t, uint64_t first)
 	size_t			 i;
 
 	if (t->n > 0)
-		return t->w->log.written;
+		return t->w->log.at.lsn;
 	for (i = 0; i < r->n; i++)
 		if (tail_counts(&r->seg[i]) && r->seg[i].head.first == first)
 			return r->seg[i].head.prev;
@@ -147,13 +148,13 @@ tail_flush(struct tail *t)
 	if (b->count == 0)
 		return E_OK;
 	span = (uint32_t)wal_round(b->len, l->direct ? WAL_BLOCK : WAL_ALIGN);
-	if (t->n == 0 || b->first != l->written + 1 ||
-	    l->end + (uint64_t)span > t->fresh[t->n - 1].spare.size) {
+	if (t->n == 0 || b->first != l->at.lsn + 1 ||
+	    l->at.end + (uint64_t)span > t->fresh[t->n - 1].spare.size) {
 		e = tail_start(t, b->first, tail_prev(t, b->first), span);
 		if (e != E_OK)
 			return e;
 	}
-	if (wal_log_write(l, b, l->end, span, t->r->found->bound) == -1)
+	if (wal_log_write(l, b, l->at.end, span, t->r->found->bound) == -1)
 		return tail_errno(t, "copying the tail");
 	wal_buf_reset(b, b->first + b->count);
 	return E_OK;
@@ -336,15 +337,18 @@ enum err
 wal_tail(struct rec *r, uint64_t next_lsn)
 {
 	struct tail	t = { .r = r, .w = r->w, .last = r->found->last_lsn };
+	uint64_t	prev;
 	enum err	e;
 
-	r->w->log.durable = r->durable;
-	r->w->log.bound = r->found->bound;
+	r->w->log.safe.lsn = r->durable;
+	r->w->log.safe.bound = r->found->bound;
 	e = tail_copy(&t);
 	if (next_lsn <= t.last)
 		next_lsn = t.last + 1;
-	if (e == E_OK && (t.n == 0 || next_lsn > t.last + 1))
-		e = tail_start(&t, next_lsn, t.last, WAL_HEAD);
+	/* Also where the log ends with a jump: what was copied lacks it. */
+	prev = tail_prev(&t, t.last + 1);
+	if (e == E_OK && (t.n == 0 || next_lsn > prev + 1))
+		e = tail_start(&t, next_lsn, prev, WAL_HEAD);
 	if (e == E_OK)
 		e = tail_name(&t);
 	if (e == E_OK)

@@ -14,7 +14,7 @@
  */
 #include <string.h>
 
-#include "store/wal_impl.h"
+#include "store/wal_rec.h"
 
 #define ULL(x)	((unsigned long long)(x))
 

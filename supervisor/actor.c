@@ -495,6 +495,14 @@ on_link_reject(void *arg, struct link *l, enum err e)
 		    (unsigned long long)link_id(l), err_text(e));
 }
 
+static int
+on_link_expects(void *arg)
+{
+	struct actor	*a = arg;
+
+	return a->hooks->expects == NULL || a->hooks->expects(a);
+}
+
 /* An orderly end; the supervisor starts the actor anew. */
 static void
 on_wedged(void *arg)
@@ -505,6 +513,8 @@ on_wedged(void *arg)
 		return;
 	a->priv->stopping = 1;
 	board_set(a->my, BC_STATE, BOARD_STOPPING);
+	actor_report(a, MSG_WEDGED, 0);
+	helper_start(a->priv);
 	a->hooks->stop(a, 0);
 }
 
@@ -513,6 +523,7 @@ static const struct mailbox_hooks link_hooks = {
 	.down = on_link_down,
 	.msg = on_link_msg,
 	.turn = on_link_turn,
+	.expects = on_link_expects,
 	.reject = on_link_reject,
 	.wedged = on_wedged,
 };
@@ -629,6 +640,7 @@ actor_open_mailbox(struct actor *a)
 		.batch = ACTOR_BATCH,
 		.out_max = OUT_MAX,
 		.assembly_max = ASSEMBLY_MAX,
+		.spin_us = (unsigned)conf_int(a->conf, CONF_LANES_SPIN),
 	};
 
 	a->mailbox = mailbox_new(a->loop, &mc, &link_hooks, a);

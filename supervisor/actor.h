@@ -52,6 +52,7 @@ struct actor_hooks {
 	void	(*link_up)(struct actor *, struct link *);
 	void	(*link_down)(struct actor *, struct link *);	/* was up */
 	void	(*turn)(struct actor *);		/* mailbox_hooks.turn */
+	int	(*expects)(struct actor *);	/* mailbox_hooks.expects */
 	/* LISTEN and UNLISTEN (workers); listen owns the descriptor. */
 	void	(*listen)(struct actor *, uint64_t id, int mq, int lent, int fd);
 	void	(*unlisten)(struct actor *, uint64_t id);

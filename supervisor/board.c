@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,7 +16,7 @@
 
 #include "supervisor/board.h"
 
-#define BOARD_MAGIC	0x31425257u	/* "WRB1" */
+#define BOARD_MAGIC	0x32425257u	/* "WRB2" */
 #define BOARD_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define BOARD_PLACES	4096		/* more is nonsense */
 #define STEPS		8		/* linear steps per power of two */
@@ -24,6 +25,11 @@
 struct board_actor {
 	_Alignas(64) _Atomic int64_t	value[BC_MAX_];
 	_Atomic uint64_t		hist[BH_MAX_][BOARD_BUCKETS];
+	_Atomic int64_t			sum[BH_MAX_];
+	_Atomic int64_t			http[BOARD_HTTP_MAX_][BOARD_CLASSES];
+	char				role[BOARD_ROLE];
+	uint32_t			seat;
+	struct slow_ring		slow;
 };
 
 struct shared {
@@ -40,25 +46,32 @@ struct board {
 
 static const struct {
 	const char	*name, *help;
-	int		 gauge;
+	enum board_kind	 kind;
+	int		 seat;
 } values[] = {
-#define COUNTER(id, name, help) [id] = { name, help, 0 },
-#define GAUGE(id, name, help) [id] = { name, help, 1 },
+#define COUNTER(id, name, help) [id] = { name, help, BOARD_COUNTER, 0 },
+#define GAUGE(id, name, help) [id] = { name, help, BOARD_GAUGE, 0 },
 #define HIST(id, name, help)
+#define SEAT(id, kind, name, help) [id] = { name, help, BOARD_##kind, 1 },
 #include "supervisor/board.def"
 #undef COUNTER
 #undef GAUGE
 #undef HIST
+#undef SEAT
 };
 
-static const char *const hist_names[] = {
+static const struct {
+	const char	*name, *help;
+} hists[] = {
 #define COUNTER(id, name, help)
 #define GAUGE(id, name, help)
-#define HIST(id, name, help) [id] = name,
+#define HIST(id, name, help) [id] = { name, help },
+#define SEAT(id, kind, name, help)
 #include "supervisor/board.def"
 #undef COUNTER
 #undef GAUGE
 #undef HIST
+#undef SEAT
 };
 
 static size_t
@@ -141,17 +154,66 @@ board_place(struct board *b, unsigned n)
 	return n < b->n ? &b->mem->place[n] : NULL;
 }
 
+unsigned
+board_places(const struct board *b)
+{
+	return b->n;
+}
+
+static void
+zero(_Atomic int64_t *p, size_t n)
+{
+	while (n-- > 0)
+		atomic_store_explicit(p++, 0, memory_order_relaxed);
+}
+
 void
 board_clear(struct board_actor *p)
 {
 	unsigned	i, j;
 
 	for (i = 0; i < BC_MAX_; i++)
-		atomic_store_explicit(&p->value[i], 0, memory_order_relaxed);
+		if (!values[i].seat)
+			zero(&p->value[i], 1);
 	for (i = 0; i < BH_MAX_; i++)
 		for (j = 0; j < BOARD_BUCKETS; j++)
 			atomic_store_explicit(&p->hist[i][j], 0,
 			    memory_order_relaxed);
+	zero(p->sum, BH_MAX_);
+	for (i = 0; i < BOARD_HTTP_MAX_; i++)
+		zero(p->http[i], BOARD_CLASSES);
+}
+
+void
+board_name_seat(struct board_actor *p, const char *role, unsigned seat)
+{
+	snprintf(p->role, sizeof(p->role), "%s", role);
+	p->seat = seat;
+}
+
+/* A copy: the memory is shared, its end may be gone. */
+const char *
+board_role(const struct board_actor *p, char *out)
+{
+	size_t	i;
+
+	for (i = 0; i < BOARD_ROLE - 1 && p->role[i] >= 'a' &&
+	    p->role[i] <= 'z'; i++)
+		out[i] = p->role[i];
+	out[i] = '\0';
+	return out;
+}
+
+unsigned
+board_seat(const struct board_actor *p)
+{
+	return p->seat;
+}
+
+struct slow_ring *
+board_slow(struct board_actor *p)
+{
+	return &p->slow;
 }
 
 void
@@ -178,16 +240,44 @@ board_name(enum board_id id)
 	return values[id].name;
 }
 
-int
-board_is_gauge(enum board_id id)
+enum board_kind
+board_kind(enum board_id id)
 {
-	return values[id].gauge;
+	return values[id].kind;
+}
+
+int
+board_is_seat(enum board_id id)
+{
+	return values[id].seat;
 }
 
 const char *
 board_help(enum board_id id)
 {
 	return values[id].help;
+}
+
+/* A status that is none counts as the nearest class. */
+static unsigned
+class_of(int class)
+{
+	return class < 2 ? 0 : class > 5 ? BOARD_CLASSES - 1 :
+	    (unsigned)class - 2;
+}
+
+void
+board_http(struct board_actor *p, enum board_http what, int status)
+{
+	atomic_fetch_add_explicit(&p->http[what][class_of(status / 100)], 1,
+	    memory_order_relaxed);
+}
+
+int64_t
+board_http_count(const struct board_actor *p, enum board_http what, int class)
+{
+	return atomic_load_explicit(&p->http[what][class_of(class)],
+	    memory_order_relaxed);
 }
 
 /*
@@ -220,12 +310,27 @@ board_time(struct board_actor *p, enum board_hist h, int64_t us)
 {
 	atomic_fetch_add_explicit(&p->hist[h][bucket_of(us)], 1,
 	    memory_order_relaxed);
+	if (us > 0)
+		atomic_fetch_add_explicit(&p->sum[h], us,
+		    memory_order_relaxed);
 }
 
 const char *
 board_hist_name(enum board_hist h)
 {
-	return hist_names[h];
+	return hists[h].name;
+}
+
+const char *
+board_hist_help(enum board_hist h)
+{
+	return hists[h].help;
+}
+
+int64_t
+board_hist_sum(const struct board_actor *p, enum board_hist h)
+{
+	return atomic_load_explicit(&p->sum[h], memory_order_relaxed);
 }
 
 uint64_t

@@ -43,12 +43,20 @@ static enum err	child_on_ready(struct child *, const struct msg *);
 static enum err	child_on_progress(struct child *, const struct msg *);
 static enum err	child_on_beat(struct child *, const struct msg *);
 static enum err	child_on_broken(struct child *, const struct msg *);
+static enum err	child_on_wedged(struct child *, const struct msg *);
 
 static const struct child_handler super_table[MSG_MAX] = {
 #define MSG_SUPER(name, num, from, tab, kmin, kmax, vmax, fn) \
 	[num] = { fn, from },
 #include "proto/msg.def"
 };
+
+static void
+child_set_state(struct child *c, enum child_state s)
+{
+	c->v.state = s;
+	board_set(c->board, BC_UP, s == CHILD_READY);
+}
 
 /* What a child says */
 
@@ -58,7 +66,7 @@ child_on_ready(struct child *c, const struct msg *m)
 	(void)m;
 	if (c->v.state != CHILD_STARTING)
 		return E_PARAM;
-	c->v.state = CHILD_READY;
+	child_set_state(c, CHILD_READY);
 	c->v.heard = c->ready_at = mono_now();
 	c->was_ready = 1;
 	log_info("%s[%d]: ready after %lld ms", c->name, (int)c->pid,
@@ -88,6 +96,24 @@ static enum err
 child_on_broken(struct child *c, const struct msg *m)
 {
 	c->env->hooks->broken(c, m->f.id);
+	return E_OK;
+}
+
+/* It stops in order by itself; another incarnation has a mailbox that works. */
+static enum err
+child_on_wedged(struct child *c, const struct msg *m)
+{
+	(void)m;
+	if (c->v.state != CHILD_READY)
+		return E_PARAM;
+	c->leaves = "its mailbox is wedged";
+	log_warnx("%s[%d]: %s, it ends to be started anew", c->name,
+	    (int)c->pid, c->leaves);
+	child_set_state(c, CHILD_STOPPING);
+	c->v.moved = mono_now();
+	c->v.patience = VIGIL_PROGRESS;
+	c->v.deadline = (mono_t){ 0 };
+	c->env->hooks->leaves(c);
 	return E_OK;
 }
 
@@ -325,12 +351,14 @@ child_born(struct child *c, pid_t pid)
 
 	c->pid = pid;
 	c->births++;
-	c->v.state = CHILD_STARTING;
+	board_set(c->board, BC_RESTARTS, c->births - 1);
+	board_set(c->board, BC_STARTED, wall_ms() * 1000);
+	child_set_state(c, CHILD_STARTING);
 	c->v.heard = c->v.moved = c->born;
 	c->v.blocked = c->v.deadline = (mono_t){ 0 };
 	c->was_ready = c->asked = 0;
 	c->progress = 0;
-	c->killed = NULL;
+	c->killed = c->leaves = NULL;
 	ev_io_set(&c->in_io, c->ctl, EV_READ);
 	ev_io_set(&c->out_io, c->ctl, EV_WRITE);
 	ev_child_set(&c->death, pid, 0);
@@ -393,10 +421,11 @@ child_start_later(struct child *c, int64_t us)
 
 /* Death */
 
+/* "signal 9 (Killed), killed: no heartbeat, before it was ready" */
 static void
-child_obituary(const struct child *c, int status)
+child_note_death(struct child *c, int status)
 {
-	long long	 up = (long long)mono_diff(c->born, mono_now()) / 1000;
+	const char	*why = c->killed != NULL ? c->killed : c->leaves;
 	char		 how[64];
 
 	if (WIFSIGNALED(status))
@@ -404,16 +433,27 @@ child_obituary(const struct child *c, int status)
 		    strsignal(WTERMSIG(status)));
 	else
 		snprintf(how, sizeof(how), "exit code %d", WEXITSTATUS(status));
-	if (c->asked && status == 0)
+	snprintf(c->obituary, sizeof(c->obituary), "%s%s%s%s", how,
+	    why == NULL ? "" : c->killed != NULL ? ", killed: " : ", ended: ",
+	    why != NULL ? why : "",
+	    c->was_ready ? "" : ", before it was ready");
+	c->died = mono_now();
+}
+
+static void
+child_obituary(struct child *c, int status)
+{
+	long long	up = (long long)mono_diff(c->born, mono_now()) / 1000;
+
+	if (c->asked && status == 0) {
 		log_info("%s[%d]: stopped after %lld.%03lld s, %u restarts",
 		    c->name, (int)c->pid, up / 1000, up % 1000, c->births - 1);
-	else
-		log_warnx("%s[%d]: died: %s%s%s, after %lld.%03lld s%s, "
-		    "%u restarts", c->name, (int)c->pid, how,
-		    c->killed != NULL ? ", killed: " : "",
-		    c->killed != NULL ? c->killed : "", up / 1000, up % 1000,
-		    c->was_ready ? "" : ", before it was ready",
-		    c->births - 1);
+		return;
+	}
+	child_note_death(c, status);
+	log_warnx("%s[%d]: died: %s, after %lld.%03lld s, %u restarts",
+	    c->name, (int)c->pid, c->obituary, up / 1000, up % 1000,
+	    c->births - 1);
 }
 
 static void
@@ -427,7 +467,7 @@ on_death(struct ev_loop *loop, ev_child *w, int revents)
 	child_obituary(c, status);
 	child_close(c);
 	c->pid = 0;
-	c->v.state = CHILD_DOWN;
+	child_set_state(c, CHILD_DOWN);
 	c->env->hooks->gone(c, status);
 }
 
@@ -456,13 +496,13 @@ child_stop(struct child *c, int hurry, int64_t limit, int64_t patience)
 	c->asked = 1;
 	if (c->v.state == CHILD_STARTING) {
 		/* It has promised nothing yet. */
-		c->v.state = CHILD_STOPPING;
+		child_set_state(c, CHILD_STOPPING);
 		c->v.moved = now;
 		c->v.patience = patience;
 		child_kill(c, NULL);
 		return;
 	}
-	c->v.state = CHILD_STOPPING;
+	child_set_state(c, CHILD_STOPPING);
 	c->v.moved = now;
 	c->v.patience = patience;
 	c->v.deadline = limit == 0 ? (mono_t){ 0 } : mono_add(now, limit);
@@ -511,6 +551,7 @@ child_init(struct child *c, struct child_env *env, const char *role,
 	c->board = board;
 	c->ctl = c->bell = -1;
 	snprintf(c->name, sizeof(c->name), "%s.%u", role, seat);
+	board_name_seat(board, role, seat);
 	if ((c->out = calloc(OUT_QUEUE, sizeof(*c->out))) == NULL)
 		fatal("%s", c->name);
 	ev_io_init(&c->in_io, on_ctl_in, -1, EV_READ);

@@ -14,12 +14,14 @@
 #include "supervisor/board.h"
 #include "supervisor/log.h"
 #include "supervisor/rules.h"
+#include "supervisor/sample.h"
 
 struct child;
 
 struct child_hooks {
 	void	(*ready)(struct child *);
 	void	(*broken)(struct child *, uint64_t link);
+	void	(*leaves)(struct child *);	/* stops by its own wish */
 	/* Called once the process is gone; status as of waitpid. */
 	void	(*gone)(struct child *, int status);
 };
@@ -54,6 +56,10 @@ struct child {
 	int			 asked;		/* its death is our wish */
 	int64_t			 progress;
 	const char		*killed;	/* why we did, or NULL */
+	const char		*leaves;	/* why it goes by itself */
+	char			 obituary[160];	/* of the last one; "" none */
+	mono_t			 died;
+	struct sample_rate	 rate;
 
 	unsigned		 births;
 	struct brake		 brake;

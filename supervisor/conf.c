@@ -37,7 +37,7 @@ const struct conf_row conf_rows[CONF_MAX_] = {
 #undef ENUM
 };
 
-/* Digits with K, M or G behind them; -1 when it is something else. */
+/* Digits, K, M or G behind them, maybe - before; -1 when it is something else. */
 static int
 parse_int(const char *s, int64_t *out)
 {
@@ -46,7 +46,7 @@ parse_int(const char *s, int64_t *out)
 	char			*end;
 	long long		 n;
 
-	if (!isdigit((unsigned char)*s))
+	if (!isdigit((unsigned char)s[*s == '-']))
 		return -1;
 	errno = 0;
 	n = strtoll(s, &end, 10);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "supervisor/control.h"
+#include "supervisor/slow_json.h"
 #include "supervisor/status.h"
 #include "supervisor/wharfd.h"
 
@@ -26,6 +27,8 @@
 #define CLIENTS		16
 #define REQUEST_MAX	4096
 #define CLIENT_S	5.0
+#define SLOW_SHOW	20		/* entries, when not said */
+#define SLOW_MOST	1000
 
 struct client {
 	struct control	*control;
@@ -131,6 +134,25 @@ cmd_log_level(struct client *cl, const json_t *req)
 	return json_pack("{s:b, s:s}", "ok", 1, "level", word);
 }
 
+static json_t *
+cmd_slow(struct client *cl, const json_t *req)
+{
+	struct board	*b = cl->control->w->tree.board;
+	const json_t	*count = json_object_get(req, "count");
+	json_int_t	 n = count == NULL ? SLOW_SHOW :
+			    json_integer_value(count);
+
+	if (json_is_true(json_object_get(req, "clear"))) {
+		slow_json_clear(b);
+		return json_pack("{s:b, s:b}", "ok", 1, "cleared", 1);
+	}
+	if ((count != NULL && !json_is_integer(count)) || n < 1 ||
+	    n > SLOW_MOST)
+		return reply_error("count: 1 to 1000");
+	return json_pack("{s:b, s:o}", "ok", 1, "entries",
+	    slow_json(b, (size_t)n));
+}
+
 static const struct {
 	const char	*name;
 	json_t		*(*fn)(struct client *, const json_t *);
@@ -141,6 +163,7 @@ static const struct {
 	{ "restart", cmd_restart },
 	{ "reload", cmd_reload },
 	{ "log-level", cmd_log_level },
+	{ "slow", cmd_slow },
 };
 
 static json_t *

@@ -5,6 +5,8 @@
  * while this wharfd lives, and a lane (memory made here, closed here once both
  * ends have it).  What cannot be made now is tried again after a pause.
  */
+#include <sys/socket.h>
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 #include "proto/msg_ctl.h"
 #include "supervisor/links.h"
 
+#define CLIENT_RING	(512u << 10)	/* bytes: there may be many clients */
 #define PAUSE_FIRST	50000		/* usec */
 #define PAUSE_MOST	5000000		/* usec */
 #define SETTLED		10000000	/* usec: lived that long, no repetition */
@@ -125,6 +128,53 @@ pair_drop(struct pair *p)
 	pair_path(p, path);
 	unlink(path);
 	p->id = 0;
+}
+
+static enum err
+client_make(struct links_client *c, int bell[2])
+{
+	c->fds[0] = c->fds[1] = -1;
+	if ((c->fds[0] = lane_create(CLIENT_RING)) == -1)
+		return E_NOMEM;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+	    bell) == -1) {
+		close(c->fds[0]);
+		c->fds[0] = -1;
+		return E_NOMEM;
+	}
+	c->fds[1] = bell[0];
+	return E_OK;
+}
+
+enum err
+links_client(struct links *l, struct child *store, int32_t pid,
+    struct links_client *c)
+{
+	uint8_t			buf[256];
+	struct link_offer	o = { .from = FROM_CLIENT, .peer_pid = pid };
+	struct frame		f = { .msg = MSG_LANE };
+	enum err		e;
+	int			bell[2], fds[2], n;
+
+	if (store->v.state != CHILD_READY)
+		return E_NOTREADY;
+	if (store->nout > 0)
+		return E_AGAIN;		/* its queue is for its own links */
+	if ((e = client_make(c, bell)) != E_OK)
+		return e;
+	o.id = c->id = ++l->last_id;
+	n = snprintf(o.path, sizeof(o.path), "%s/c.%u.%u.l%llu", l->conf.run,
+	    store->seat, store->inc, (unsigned long long)o.id);
+	assert(n > 0 && (size_t)n < sizeof(o.path));
+	memcpy(c->path, o.path, sizeof(c->path));
+	f.val = buf;
+	f.vallen = (uint32_t)link_offer_put(buf, sizeof(buf), &o);
+	assert(f.vallen > 0);
+	fds[0] = c->fds[0];
+	fds[1] = bell[1];
+	child_send(store, &f, fds, 2);
+	close(bell[1]);
+	return E_OK;
 }
 
 void

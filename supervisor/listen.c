@@ -6,7 +6,7 @@
  * same user would quietly take half of the connections.
  */
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,6 @@
 #include "supervisor/listen.h"
 
 #define BACKLOG		4096
-#define SD_FIRST	3		/* systemd's first descriptor */
 
 static int
 set_opt(int fd, int level, int name, int on)
@@ -56,9 +55,7 @@ listen_add(struct listen_set *l, int fd, int mq, int seat)
 	struct listen_socket	*more;
 
 	more = reallocarray(l->s, l->n + 1, sizeof(*more));
-	if (more == NULL || listen(fd, BACKLOG) == -1) {
-		if (more != NULL)
-			l->s = more;
+	if (more == NULL) {
 		close(fd);
 		return -1;
 	}
@@ -123,7 +120,8 @@ listen_addr(struct listen_set *l, struct addr *a, int mq, unsigned seats)
 		return -1;
 	for (seat = 0; seat < seats; seat++) {
 		if ((fd = bound_socket(a, 1)) == -1 ||
-		    listen_add(l, fd, mq, (int)seat) == -1)
+		    listen_add(l, fd, mq, (int)seat) == -1 ||
+		    listen(fd, BACKLOG) == -1)
 			return -1;
 		len = a->len;
 		if (seat == 0 &&
@@ -155,84 +153,131 @@ listen_conf(struct listen_set *l, const struct conf *c, int mq, unsigned seats,
 	return 0;
 }
 
-/* Socket activation */
+/*
+ * Socket activation.  A passed socket belongs to no seat: every worker has it,
+ * and what waits in its queue waits for whoever lives.
+ */
 
-static unsigned
-sd_count(void)
-{
-	const char	*pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-
-	if (pid == NULL || n == NULL || atol(pid) != (long)getpid())
-		return 0;
-	return (unsigned)strtoul(n, NULL, 10);
-}
-
-/* The i-th of "db:mq"; by place where there are no such names. */
 static int
-sd_is_mq(const char *names, unsigned i)
+conf_has_port(const struct conf *c, enum conf_id id, unsigned port)
 {
-	unsigned	k;
+	struct addr	a[ADDR_LIST];
+	char		err[64];
+	int		i, n = addr_list(conf_str(c, id), a, err, sizeof(err));
 
-	for (k = 0; names != NULL && k < i; k++)
-		if ((names = strchr(names, ':')) != NULL)
-			names++;
-	if (names != NULL && strcspn(names, ":") == 2) {
-		if (strncmp(names, "mq", 2) == 0)
+	for (i = 0; i < n; i++)
+		if (addr_port(&a[i]) == port)
 			return 1;
-		if (strncmp(names, "db", 2) == 0)
-			return 0;
-	}
-	return i == 1;
+	return 0;
+}
+
+/* By its name, else by its port, else by its place.  1: mq, -1: nobody's. */
+static int
+passed_is_mq(const struct systemd *sd, unsigned i, const struct addr *a,
+    const struct conf *c)
+{
+	int	db = conf_has_port(c, CONF_DB_LISTEN, addr_port(a));
+	int	mq = conf_has_port(c, CONF_MQ_LISTEN, addr_port(a));
+
+	if (systemd_fd_is(sd, i, "db"))
+		return 0;
+	if (systemd_fd_is(sd, i, "mq"))
+		return 1;
+	if (db != mq)
+		return mq;
+	return i < 2 ? (int)i : -1;
 }
 
 static int
-sd_take(struct listen_set *l, unsigned i, const struct conf *c, char *err,
-    size_t errlen)
+sock_int(int fd, int name)
 {
-	int		 fd = SD_FIRST + (int)i;
-	int		 mq = sd_is_mq(getenv("LISTEN_FDNAMES"), i);
-	struct addr	 a = { .len = sizeof(a.sa) };
-	char		 text[ADDR_TEXT];
+	int		v = -1;
+	socklen_t	len = sizeof(v);
 
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return getsockopt(fd, SOL_SOCKET, name, &v, &len) == -1 ? -1 : v;
+}
+
+/* Reads its address; why it cannot be served, or NULL. */
+static const char *
+passed_fault(int fd, struct addr *a, const struct conf *c)
+{
+	static char	why[160];
+	const char	*path;
+	char		text[ADDR_TEXT];
+	struct addr	from = { .len = sizeof(from.sa) };
+
+	if (getsockname(fd, (struct sockaddr *)&from.sa, &from.len) == -1)
+		return errno == ENOTSOCK ? "is no socket" : strerror(errno);
+	if (from.sa.ss_family == AF_UNIX) {
+		path = ((struct sockaddr_un *)&from.sa)->sun_path;
+		snprintf(why, sizeof(why), "is the Unix socket \"%s%.107s\", "
+		    "and only TCP is served", *path == '\0' ? "@" : "",
+		    *path == '\0' ? path + 1 : path);
+		return why;
+	}
+	if ((from.sa.ss_family != AF_INET && from.sa.ss_family != AF_INET6) ||
+	    sock_int(fd, SO_TYPE) != SOCK_STREAM)
+		return "is no TCP socket";
+	*a = from;
+	addr_text(a, text);
+	if (sock_int(fd, SO_ACCEPTCONN) != 1)
+		snprintf(why, sizeof(why), "(%s) does not listen "
+		    "(a socket unit needs Accept=no)", text);
+	else if (!addr_is_loopback(a) && !conf_int(c, CONF_ACCESS_OPEN))
+		snprintf(why, sizeof(why), "(%s) can be reached from other "
+		    "machines and access.open is off", text);
+	else
+		return NULL;
+	return why;
+}
+
+static int
+passed_take(struct listen_set *l, const struct systemd *sd, unsigned i,
+    const struct conf *c, char *err, size_t errlen)
+{
+	int		 fd = SYSTEMD_FIRST_FD + (int)i, mq = -1;
+	struct addr	 a = { 0 };
+	const char	*why = passed_fault(fd, &a, c);
+
+	if (why == NULL && (mq = passed_is_mq(sd, i, &a, c)) == -1)
+		why = "is neither named db or mq nor has a port of db.listen "
+		    "or mq.listen";
+	if (why == NULL && listen_add(l, fd, mq, -1) == -1)
+		why = strerror(errno);
+	if (why != NULL) {
+		snprintf(err, errlen, "socket activation: descriptor %d %s",
+		    fd, why);
+		return -1;
+	}
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	if (getsockname(fd, (struct sockaddr *)&a.sa, &a.len) == -1 ||
-	    (a.sa.ss_family != AF_INET && a.sa.ss_family != AF_INET6)) {
-		snprintf(err, errlen, "descriptor %d was passed as a socket "
-		    "but is no TCP socket", fd);
-		return -1;
-	}
-	if (!addr_is_loopback(&a) && !conf_int(c, CONF_ACCESS_OPEN)) {
-		snprintf(err, errlen, "the passed socket %s can be reached "
-		    "from other machines and access.open is off",
-		    addr_text(&a, text));
-		return -1;
-	}
-	if (listen_add(l, fd, mq, -1) == -1) {
-		snprintf(err, errlen, "descriptor %d: %s", fd, strerror(errno));
-		return -1;
-	}
 	listen_note(l, &a, mq);
 	return 0;
 }
 
-int
-listen_open(struct listen_set *l, const struct conf *c, unsigned seats,
-    char *err, size_t errlen)
+static int
+listen_has(const struct listen_set *l, int mq)
 {
-	unsigned	i, n = sd_count();
-	int		rv = 0;
+	unsigned	i;
+
+	for (i = 0; i < l->n; i++)
+		if (l->s[i].mq == mq)
+			return 1;
+	return 0;
+}
+
+int
+listen_open(struct listen_set *l, const struct systemd *sd,
+    const struct conf *c, unsigned seats, char *err, size_t errlen)
+{
+	unsigned	i;
+	int		mq, rv = 0;
 
 	memset(l, 0, sizeof(*l));
-	for (i = 0; i < n && rv == 0; i++)
-		rv = sd_take(l, i, c, err, errlen);
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_FDNAMES");
-	if (n == 0 &&
-	    (listen_conf(l, c, 0, seats, err, errlen) == -1 ||
-	    listen_conf(l, c, 1, seats, err, errlen) == -1))
-		rv = -1;
+	for (i = 0; i < sd->nfds && rv == 0; i++)
+		rv = passed_take(l, sd, i, c, err, errlen);
+	for (mq = 0; mq < 2 && rv == 0; mq++)
+		if (!listen_has(l, mq))
+			rv = listen_conf(l, c, mq, seats, err, errlen);
 	if (rv == -1)
 		listen_close(l);
 	return rv;

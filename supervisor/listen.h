@@ -11,6 +11,7 @@
 
 #include "supervisor/addr.h"
 #include "supervisor/conf.h"
+#include "supervisor/systemd.h"
 
 struct listen_socket {
 	uint64_t	id;
@@ -31,12 +32,13 @@ struct listen_set {
 };
 
 /*
- * Takes sockets passed by systemd (LISTEN_FDS; names db and mq, without names
- * the first is db and the second mq), or opens those of the configuration.
- * 0, or -1 with a message.
+ * Takes the sockets that the service manager passed, each by its name (db,
+ * mq), else by its port, else by its place (first db, second mq), and opens
+ * what the configuration says for a listener that got none.  0, or -1 with a
+ * message.
  */
-int	 listen_open(struct listen_set *, const struct conf *, unsigned seats,
-	    char *err, size_t errlen);
+int	 listen_open(struct listen_set *, const struct systemd *,
+	    const struct conf *, unsigned seats, char *err, size_t errlen);
 void	 listen_close(struct listen_set *);
 /* Writes "db 127.0.0.1:8085" lines to path; 0 or -1 (errno). */
 int	 listen_write_ports(const struct listen_set *, const char *path);

@@ -9,12 +9,15 @@
 #include "supervisor/seats.h"
 
 #define LEND_AFTER	0.2		/* seconds */
+#define LINK_LOOK	0.005		/* seconds between two looks */
+#define LINK_TRIES	40
 
 struct seat {
 	struct seats	*seats;
 	unsigned	 n;
 	int		 holder;	/* worker that has it on loan, -1 none */
-	ev_timer	 lend;
+	unsigned	 tries;		/* looks for the links of its worker */
+	ev_timer	 lend, link;
 };
 
 struct seats {
@@ -22,6 +25,8 @@ struct seats {
 	const struct listen_set		*set;
 	struct child			*workers;
 	unsigned			 n;
+	const struct child		*stores;
+	unsigned			 nstores;
 	struct seat			*seat;
 	struct lend_worker		*lend;	/* scratch for the choice */
 };
@@ -112,13 +117,23 @@ seat_lend_later(struct seats *s, struct seat *seat)
 	ev_timer_start(s->loop, &seat->lend);
 }
 
-void
-seats_ready(struct seats *s, struct child *worker)
+/* It reaches every store that is there. */
+static int
+is_linked(const struct seats *s, unsigned worker)
 {
-	struct seat	*seat = &s->seat[worker->seat];
+	unsigned	i, ready = 0;
+
+	for (i = 0; i < s->nstores; i++)
+		ready += s->stores[i].v.state == CHILD_READY;
+	return board_get(s->workers[worker].board, BC_LINKS) >= (int64_t)ready;
+}
+
+static void
+seat_open(struct seats *s, struct seat *seat)
+{
+	struct child	*worker = &s->workers[seat->n];
 	unsigned	 i;
 
-	ev_timer_stop(s->loop, &seat->lend);
 	seat_listen(s, (int)seat->n, worker, 0);
 	seat_listen(s, -1, worker, 0);
 	if (seat->holder != -1)
@@ -128,6 +143,36 @@ seats_ready(struct seats *s, struct child *worker)
 	for (i = 0; i < s->n; i++)
 		if (!ev_is_active(&s->seat[i].lend))
 			seat_lend(s, &s->seat[i]);
+}
+
+static void
+on_link(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct seat	*seat = w->data;
+
+	(void)revents;
+	if (!is_linked(seat->seats, seat->n) && ++seat->tries < LINK_TRIES)
+		return;
+	ev_timer_stop(loop, w);
+	seat_open(seat->seats, seat);
+}
+
+/*
+ * A new worker would answer 503 to all who waited for it until its links are
+ * up, some milliseconds later; so it gets the sockets then.
+ */
+void
+seats_ready(struct seats *s, struct child *worker)
+{
+	struct seat	*seat = &s->seat[worker->seat];
+
+	ev_timer_stop(s->loop, &seat->lend);
+	if (is_linked(s, seat->n)) {
+		seat_open(s, seat);
+		return;
+	}
+	seat->tries = 0;
+	ev_timer_again(s->loop, &seat->link);
 }
 
 void
@@ -146,7 +191,8 @@ seats_gone(struct seats *s, struct child *worker)
 
 struct seats *
 seats_new(struct ev_loop *loop, const struct listen_set *set,
-    struct child *workers, unsigned n)
+    struct child *workers, unsigned n, const struct child *stores,
+    unsigned nstores)
 {
 	struct seats	*s = calloc(1, sizeof(*s));
 	unsigned	 i;
@@ -162,12 +208,15 @@ seats_new(struct ev_loop *loop, const struct listen_set *set,
 	s->set = set;
 	s->workers = workers;
 	s->n = n;
+	s->stores = stores;
+	s->nstores = nstores;
 	for (i = 0; i < n; i++) {
 		s->seat[i].seats = s;
 		s->seat[i].n = i;
 		s->seat[i].holder = -1;
 		ev_timer_init(&s->seat[i].lend, on_lend, 0., 0.);
-		s->seat[i].lend.data = &s->seat[i];
+		ev_timer_init(&s->seat[i].link, on_link, 0., LINK_LOOK);
+		s->seat[i].lend.data = s->seat[i].link.data = &s->seat[i];
 		seat_lend_later(s, &s->seat[i]);
 	}
 	return s;
@@ -180,8 +229,10 @@ seats_free(struct seats *s)
 
 	if (s == NULL)
 		return;
-	for (i = 0; i < s->n; i++)
+	for (i = 0; i < s->n; i++) {
 		ev_timer_stop(s->loop, &s->seat[i].lend);
+		ev_timer_stop(s->loop, &s->seat[i].link);
+	}
 	free(s->seat);
 	free(s->lend);
 	free(s);

@@ -1,6 +1,7 @@
 /*
- * seats.h: which worker holds which listening socket: its own seat's while it
- * is READY, and those lent to it while another seat has no worker.
+ * seats.h: which worker holds which listening socket: its own seat's, and those
+ * that all share, once it is READY and has its links to the stores; and those
+ * lent to it while another seat has no worker.
  */
 #ifndef SUPERVISOR_SEATS_H
 #define SUPERVISOR_SEATS_H
@@ -14,7 +15,8 @@ struct seats;
 
 /* The children and the sockets must stay. */
 struct seats	*seats_new(struct ev_loop *, const struct listen_set *,
-		    struct child *workers, unsigned n);
+		    struct child *workers, unsigned n,
+		    const struct child *stores, unsigned nstores);
 void		 seats_free(struct seats *);
 void		 seats_ready(struct seats *, struct child *worker);
 void		 seats_gone(struct seats *, struct child *worker);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proto/msg.h"
+#include "supervisor/sample.h"
 #include "supervisor/status.h"
 #include "supervisor/wharfd.h"
 
@@ -28,7 +29,7 @@ store_state(int64_t n)
 	return names[n];
 }
 
-/* Every counter and gauge under its own name. */
+/* What the actor counts, under its own name. */
 static json_t *
 status_values(const struct board_actor *b)
 {
@@ -36,8 +37,9 @@ status_values(const struct board_actor *b)
 	int	 i;
 
 	for (i = 0; i < BC_MAX_; i++)
-		json_object_set_new(o, board_name((enum board_id)i),
-		    json_integer(board_get(b, (enum board_id)i)));
+		if (!board_is_seat((enum board_id)i))
+			json_object_set_new(o, board_name((enum board_id)i),
+			    json_integer(board_get(b, (enum board_id)i)));
 	return o;
 }
 
@@ -60,32 +62,11 @@ status_times(const struct board_actor *b)
 	return o;
 }
 
-/* Bytes of the Rss lines of /proc/PID/status; missing ones are 0. */
 static json_t *
-status_rss(pid_t pid)
+status_rss(const struct sample_usage *u)
 {
-	static const char *const	 names[] = {
-		"RssAnon", "RssFile", "RssShmem"
-	};
-	long long			 kib[3] = { 0 };
-	char				 line[256];
-	FILE				*fp;
-	size_t				 i, n;
-
-	snprintf(line, sizeof(line), "/proc/%d/status", (int)pid);
-	fp = pid == 0 ? NULL : fopen(line, "re");
-	while (fp != NULL && fgets(line, sizeof(line), fp) != NULL) {
-		for (i = 0; i < 3; i++) {
-			n = strlen(names[i]);
-			if (strncmp(line, names[i], n) == 0 && line[n] == ':')
-				sscanf(line + n + 1, "%lld", &kib[i]);
-		}
-	}
-	if (fp != NULL)
-		fclose(fp);
-	return json_pack("{s:I, s:I, s:I}", "anon", (json_int_t)kib[0] * 1024,
-	    "file", (json_int_t)kib[1] * 1024,
-	    "shmem", (json_int_t)kib[2] * 1024);
+	return json_pack("{s:I, s:I, s:I}", "anon", (json_int_t)u->anon,
+	    "file", (json_int_t)u->file, "shmem", (json_int_t)u->shmem);
 }
 
 static double
@@ -97,9 +78,11 @@ seconds(mono_t from, mono_t to)
 static json_t *
 status_actor(const struct child *c)
 {
-	mono_t	 now = mono_now();
-	json_t	*o;
+	mono_t			 now = mono_now();
+	struct sample_usage	 u;
+	json_t			*o;
 
+	sample_read(c->pid, &u);
 	o = json_pack("{s:s, s:i, s:i, s:s, s:f, s:i}", "role", c->role,
 	    "seat", (int)c->seat, "pid", (int)c->pid, "state",
 	    child_state_name(c), "uptime",
@@ -116,7 +99,12 @@ status_actor(const struct child *c)
 	json_object_set_new(o, "incarnation", json_integer(c->inc));
 	json_object_set_new(o, "values", status_values(c->board));
 	json_object_set_new(o, "latency_us", status_times(c->board));
-	json_object_set_new(o, "rss", status_rss(c->pid));
+	json_object_set_new(o, "requests_per_s", json_real(c->rate.per_s));
+	json_object_set_new(o, "rss", status_rss(&u));
+	json_object_set_new(o, "fds", json_integer(u.fds));
+	if (c->obituary[0] != '\0')
+		json_object_set_new(o, "last_death", json_pack("{s:s, s:f}",
+		    "why", c->obituary, "ago", seconds(c->died, now)));
 	return o;
 }
 
@@ -132,6 +120,13 @@ status_addresses(const struct listen_set *l, int mq)
 	return a;
 }
 
+static int
+is_well(const struct child *c)
+{
+	return c->v.state == CHILD_READY &&
+	    board_get(c->board, BC_STATE) == BOARD_READY;
+}
+
 static const char *
 tree_state(const struct tree *t)
 {
@@ -142,7 +137,7 @@ tree_state(const struct tree *t)
 		return "stopping";
 	for (k = 0; k < TREE_GROUPS; k++)
 		for (i = 0; i < t->group[k].n; i++)
-			if (t->group[k].c[i].v.state != CHILD_READY)
+			if (!is_well(&t->group[k].c[i]))
 				return "degraded";
 	return "ready";
 }
@@ -152,6 +147,7 @@ status_json(const struct wharfd *w)
 {
 	const struct tree	*t = &w->tree;
 	json_t			*o, *actors = json_array();
+	struct sample_usage	 u;
 	char			 id[17];
 	unsigned		 i;
 	int			 k;
@@ -175,7 +171,8 @@ status_json(const struct wharfd *w)
 	}
 	json_object_set_new(o, "db", status_addresses(&w->listen, 0));
 	json_object_set_new(o, "mq", status_addresses(&w->listen, 1));
-	json_object_set_new(o, "rss", status_rss(getpid()));
+	sample_read(getpid(), &u);
+	json_object_set_new(o, "rss", status_rss(&u));
 	json_object_set_new(o, "actors", actors);
 	return o;
 }

@@ -16,6 +16,8 @@
 #include "supervisor/tree.h"
 
 #define HURRY_US	2000000
+#define ROLL_US		500000		/* READY, and its links are up */
+#define SAMPLE_TICKS	10		/* in which each child is looked at */
 
 static const struct {
 	const char	*role;
@@ -114,8 +116,19 @@ on_broken(struct child *c, uint64_t link)
 {
 	struct tree	*t = c->env->arg;
 
+	lanes_broken(t->lanes, link);
 	if (!t->stopping)
 		links_broken(t->links, link);
+}
+
+/* A worker that stops accepts no more. */
+static void
+on_leaves(struct child *c)
+{
+	struct tree	*t = c->env->arg;
+
+	if (is_worker(c))
+		seats_gone(t->seats, c);
 }
 
 static enum death
@@ -134,6 +147,7 @@ on_gone(struct child *c, int status)
 	struct tree	*t = c->env->arg;
 
 	links_gone(t->links, c);
+	lanes_gone(t->lanes, c);
 	if (is_worker(c))
 		seats_gone(t->seats, c);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == ACTOR_EXIT_REFUSED &&
@@ -153,6 +167,7 @@ on_gone(struct child *c, int status)
 static const struct child_hooks hooks = {
 	.ready = on_ready,
 	.broken = on_broken,
+	.leaves = on_leaves,
 	.gone = on_gone,
 };
 
@@ -176,12 +191,38 @@ tree_look(struct tree *t, mono_t now, int64_t slept)
 	}
 }
 
+/* A few of the children, so that all have had their turn in SAMPLE_TICKS. */
+static void
+tree_sample(struct tree *t, mono_t now)
+{
+	unsigned	 i, k, all = 0, n;
+	struct child	*c;
+
+	for (k = 0; k < TREE_GROUPS; k++)
+		all += t->group[k].n;
+	for (n = (all + SAMPLE_TICKS) / SAMPLE_TICKS; n > 0; n--) {
+		i = t->sampled++ % (all + 1);
+		if (i == all) {
+			sample_take(getpid(), board_place(t->board, 0));
+			continue;
+		}
+		for (k = 0; i >= t->group[k].n; k++)
+			i -= t->group[k].n;
+		c = &t->group[k].c[i];
+		sample_take(c->pid, c->board);
+		sample_rate(&c->rate, c->board, c->inc, c->born, now);
+	}
+}
+
+static void	 group_roll(struct tree *, int, mono_t);
+
 static void
 on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct tree	*t = w->data;
 	mono_t		 now = mono_now();
 	int64_t		 late = mono_diff(t->last_tick, now) - VIGIL_TICK;
+	int		 k;
 
 	(void)loop, (void)revents;
 	t->last_tick = now;
@@ -190,6 +231,9 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		    "that time again", (long long)late / 1000000,
 		    (long long)late / 1000 % 1000);
 	tree_look(t, now, late > VIGIL_LATE ? late : 0);
+	tree_sample(t, now);
+	for (k = 0; k < TREE_GROUPS; k++)
+		group_roll(t, k, now);
 }
 
 /* Orders */
@@ -219,11 +263,28 @@ restart_one(struct tree *t, int k, struct child *c)
 		seats_gone(t->seats, c);
 }
 
+/* The next seat of a restart of all, once the one before is well again. */
+static void
+group_roll(struct tree *t, int k, mono_t now)
+{
+	struct group	*g = &t->group[k];
+	struct child	*c = &g->c[g->roll];
+
+	if (g->rolling == 0 || t->stopping || c->v.state != CHILD_READY ||
+	    mono_diff(c->ready_at, now) < ROLL_US)
+		return;
+	g->roll++;
+	if (--g->rolling > 0)
+		restart_one(t, k, &g->c[g->roll]);
+	else
+		log_info("every %s is restarted", kinds[k].role);
+}
+
 int
 tree_restart(struct tree *t, const char *role, int seat)
 {
 	int		k = kind_of(role);
-	unsigned	i;
+	struct group	*g;
 
 	if (k == -1 || seat < -1 || seat >= (int)t->group[k].n || t->stopping)
 		return -1;
@@ -231,9 +292,11 @@ tree_restart(struct tree *t, const char *role, int seat)
 		restart_one(t, k, &t->group[k].c[seat]);
 		return 1;
 	}
-	for (i = 0; i < t->group[k].n; i++)
-		restart_one(t, k, &t->group[k].c[i]);
-	return (int)t->group[k].n;
+	g = &t->group[k];
+	g->roll = 0;
+	g->rolling = g->n;
+	restart_one(t, k, &g->c[0]);
+	return (int)g->n;
 }
 
 void
@@ -297,6 +360,26 @@ tree_env(struct tree *t)
 	e->next_inc |= e->next_inc == 0;
 }
 
+/* Without it programs outside have the front desks still. */
+static void
+tree_open_lanes(struct tree *t)
+{
+	const struct conf	*c = t->conf;
+	struct lanes_conf	 lc = {
+		.run = conf_str(c, CONF_NODE_RUN),
+		.group = conf_str(c, CONF_NNG_GROUP),
+		.mode = (unsigned)strtoul(conf_str(c, CONF_NNG_MODE), NULL, 8),
+		.files = t->node->files, .routers = t->node->routers,
+		.stores = t->group[TREE_STORES].c,
+		.nstores = t->group[TREE_STORES].n,
+		.links = t->links
+	};
+
+	if (conf_int(c, CONF_LANES_ENABLED) &&
+	    conf_int(c, CONF_LIMITS_CLIENTS) > 0)
+		t->lanes = lanes_new(t->loop, &lc);
+}
+
 void
 tree_open(struct tree *t)
 {
@@ -306,6 +389,9 @@ tree_open(struct tree *t)
 
 	t->born = t->last_tick = mono_now();
 	tree_env(t);
+	board_name_seat(board_place(t->board, 0), "wharfd", 0);
+	board_set(board_place(t->board, 0), BC_UP, 1);
+	board_set(board_place(t->board, 0), BC_STARTED, wall_ms() * 1000);
 	for (k = 0; k < TREE_GROUPS; k++)
 		place += group_open(t, k, place);
 	lc.run = conf_str(t->conf, CONF_NODE_RUN);
@@ -317,9 +403,11 @@ tree_open(struct tree *t)
 	lc.nlisten = t->group[TREE_STORES].n;
 	t->links = links_new(t->loop, &lc);
 	t->seats = seats_new(t->loop, t->listen, t->group[TREE_WORKERS].c,
-	    t->group[TREE_WORKERS].n);
+	    t->group[TREE_WORKERS].n, t->group[TREE_STORES].c,
+	    t->group[TREE_STORES].n);
 	if (t->links == NULL || t->seats == NULL)
 		fatal("tree");
+	tree_open_lanes(t);
 	ev_timer_init(&t->tick, on_tick, VIGIL_TICK / 1e6, VIGIL_TICK / 1e6);
 	t->tick.data = t;
 }
@@ -344,6 +432,7 @@ tree_free(struct tree *t)
 	int		k;
 
 	ev_timer_stop(t->loop, &t->tick);
+	lanes_free(t->lanes);
 	links_free(t->links);
 	seats_free(t->seats);
 	for (k = 0; k < TREE_GROUPS; k++) {

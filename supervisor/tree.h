@@ -11,6 +11,7 @@
 #include "supervisor/board.h"
 #include "supervisor/child.h"
 #include "supervisor/conf.h"
+#include "supervisor/lanes.h"
 #include "supervisor/links.h"
 #include "supervisor/listen.h"
 #include "supervisor/node.h"
@@ -23,6 +24,8 @@ struct group {
 	struct child	*c;
 	unsigned	 n;
 	int		 told;		/* to stop */
+	unsigned	 rolling, roll;	/* seats still to restart; the one that
+					   is on its way */
 };
 
 struct tree {
@@ -35,9 +38,11 @@ struct tree {
 	struct child_env	 env;
 	struct group		 group[TREE_GROUPS];
 	struct links		*links;
+	struct lanes		*lanes;		/* NULL: none are given */
 	struct seats		*seats;
 	ev_timer		 tick;
 	mono_t			 last_tick, born;
+	unsigned		 sampled;	/* child to look at next */
 	int			 stopping, hurry, code;
 };
 
@@ -50,8 +55,9 @@ void	 tree_start(struct tree *);
  */
 void	 tree_stop(struct tree *, int code);
 /*
- * Stops and starts anew; seat -1: all of the role.  Returns how many, -1 when
- * there is no such role or seat.
+ * Stops and starts anew; seat -1: all of the role, one after the other, the
+ * next when the one before has been READY for half a second.  Returns how
+ * many, -1 when there is no such role or seat.
  */
 int	 tree_restart(struct tree *, const char *role, int seat);
 /* Hands tree->conf to all children, and makes it that of later ones. */

@@ -6,6 +6,7 @@
  * wharfd at the socket.
  */
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "supervisor/conf.h"
+#include "supervisor/wharfctl_show.h"
 
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -47,19 +49,6 @@ die(int code, const char *fmt, ...)
 	exit(code);
 }
 
-static void
-usage(void)
-{
-	fputs("usage: wharfctl [-c FILE] [-s SOCKET] [--json] COMMAND\n"
-	    "  status\n"
-	    "  stop\n"
-	    "  restart worker|store [N]\n"
-	    "  reload\n"
-	    "  log-level error|warn|info|debug\n"
-	    "  version\n", stderr);
-	exit(EXIT_USAGE);
-}
-
 /* The socket */
 
 static void
@@ -77,6 +66,17 @@ socket_path(const char *conf_path, char *out, size_t max)
 		die(EXIT_USAGE, "%s", err);
 	snprintf(out, max, "%s/control", conf_str(c, CONF_NODE_RUN));
 	conf_free(c);
+}
+
+/* node.run will do as well as the socket in it. */
+static void
+socket_in(char *path, size_t max)
+{
+	struct stat	st;
+	size_t		n = strlen(path);
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		snprintf(path + n, max - n, "/control");
 }
 
 static int
@@ -137,7 +137,12 @@ read_reply(int fd)
 	if (buf == NULL)
 		die(EXIT_REFUSED, "out of memory");
 	while (n < ANSWER_MAX && memchr(buf, '\n', n) == NULL) {
-		if ((r = read(fd, buf + n, ANSWER_MAX - n)) == -1)
+		r = read(fd, buf + n, ANSWER_MAX - n);
+		if (r == -1 && errno == EAGAIN)
+			die(EXIT_REFUSED, "no answer in %d seconds: wharfd is "
+			    "stopped or hangs, or this is not its control "
+			    "socket", ANSWER_S);
+		if (r == -1)
 			die(EXIT_REFUSED, "no answer: %s", strerror(errno));
 		if (r == 0)
 			break;
@@ -146,8 +151,8 @@ read_reply(int fd)
 	reply = json_loadb(buf, n, 0, &e);
 	free(buf);
 	if (!json_is_object(reply))
-		die(EXIT_REFUSED, "wharfd closed the connection without a "
-		    "proper answer");
+		die(EXIT_REFUSED, "no proper answer: is this the control "
+		    "socket of wharfd?");
 	return reply;
 }
 
@@ -163,251 +168,132 @@ wait_end(int fd)
 		continue;
 }
 
-/* Tables for people */
+/* Commands: what each adds to its request; 0, or -1 for wrong usage. */
 
-static json_int_t
-number(const json_t *o, const char *a, const char *b)
+static int
+ask_plain(json_t *req, char **args, int nargs)
 {
-	o = json_object_get(o, a);
-	return json_integer_value(b == NULL ? o : json_object_get(o, b));
+	(void)req, (void)args, (void)nargs;
+	return 0;
 }
 
-static const char *
-text(const json_t *o, const char *key)
+static int
+ask_number(json_t *req, const char *name, const char *text)
 {
-	const char	*s = json_string_value(json_object_get(o, key));
+	char	*end;
+	long	 n;
 
-	return s != NULL ? s : "?";
+	errno = 0;
+	n = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0')
+		return -1;
+	json_object_set_new(req, name, json_integer(n));
+	return 0;
 }
 
-static const char *
-span(double s, char buf[24])
+static int
+ask_restart(json_t *req, char **args, int nargs)
 {
-	long	t = (long)s;
-
-	if (t < 60)
-		snprintf(buf, 24, "%.1fs", s);
-	else if (t < 3600)
-		snprintf(buf, 24, "%ldm%02lds", t / 60, t % 60);
-	else if (t < 86400)
-		snprintf(buf, 24, "%ldh%02ldm", t / 3600, t / 60 % 60);
-	else
-		snprintf(buf, 24, "%ldd%02ldh", t / 86400, t / 3600 % 24);
-	return buf;
+	json_object_set_new(req, "role", json_string(args[0]));
+	return nargs == 2 ? ask_number(req, "seat", args[1]) : 0;
 }
 
-static const char *
-bytes(json_int_t n, char buf[24])
+static int
+ask_log_level(json_t *req, char **args, int nargs)
 {
-	static const char	units[] = "BKMGTPE";
-	double			v = (double)n;
-	int			u = 0;
-
-	for (; v >= 1000 && u < 6; u++)
-		v /= 1024;
-	snprintf(buf, 24, u == 0 ? "%.0f%c" : "%.1f%c", v, units[u]);
-	return buf;
+	(void)nargs;
+	json_object_set_new(req, "level", json_string(args[0]));
+	return 0;
 }
 
-/* "p50/p99/p99.9" in microseconds. */
-static const char *
-quantiles(const json_t *actor, const char *hist, char buf[48])
+static int
+ask_slow(json_t *req, char **args, int nargs)
 {
-	const json_t	*h;
-
-	h = json_object_get(json_object_get(actor, "latency_us"), hist);
-	if (number(h, "count", NULL) == 0)
-		return "-";
-	snprintf(buf, 48, "%lld/%lld/%lld", (long long)number(h, "p50", NULL),
-	    (long long)number(h, "p99", NULL),
-	    (long long)number(h, "p999", NULL));
-	return buf;
+	return nargs == 1 ? ask_number(req, "count", args[0]) : 0;
 }
-
-static void
-print_addresses(const json_t *o, const char *key)
-{
-	const json_t	*a = json_object_get(o, key);
-	size_t		 i;
-
-	for (i = 0; i < json_array_size(a); i++)
-		printf("%s %s  ", key, json_string_value(json_array_get(a, i)));
-}
-
-static void
-print_head(const json_t *o)
-{
-	char	up[24];
-
-	printf("wharfd %s  node %s  pid %lld  up %s  %s\n", text(o, "version"),
-	    text(o, "node"), (long long)number(o, "pid", NULL),
-	    span(json_real_value(json_object_get(o, "uptime")), up),
-	    text(o, "state"));
-	print_addresses(o, "db");
-	print_addresses(o, "mq");
-	printf("\n%lld stores of %lld files  engine %s  sync %s  lanes %s\n\n",
-	    (long long)number(o, "stores", NULL),
-	    (long long)number(o, "files", NULL), text(o, "engine"),
-	    text(o, "sync"), json_is_true(json_object_get(o, "lanes")) ?
-	    "on" : "off");
-}
-
-static void
-print_actor(const json_t *a)
-{
-	const json_t	*v = json_object_get(a, "values");
-	double		 braked;
-	char		 name[32], state[32], up[24], m[4][24], q[3][48];
-
-	braked = json_real_value(json_object_get(a, "braked"));
-	snprintf(name, sizeof(name), "%s.%lld", text(a, "role"),
-	    (long long)number(a, "seat", NULL));
-	snprintf(state, sizeof(state), "%s", text(a, "state"));
-	if (braked > 0)
-		snprintf(state, sizeof(state), "braked %.0fs", braked);
-	printf("%-10s %7lld %-10s %8s %5lld %11lld %7lld %7lld %6lld %6lld "
-	    "%7s %7s %7s %7s  %-16s %-16s %s\n", name,
-	    (long long)number(a, "pid", NULL), state,
-	    span(json_real_value(json_object_get(a, "uptime")), up),
-	    (long long)number(a, "restarts", NULL),
-	    (long long)number(v, "requests", NULL),
-	    (long long)number(v, "errors", NULL),
-	    (long long)number(v, "refused", NULL),
-	    (long long)number(v, "depth", NULL),
-	    (long long)number(v, "connections", NULL),
-	    bytes(number(v, "memory", NULL), m[0]),
-	    bytes(number(a, "rss", "anon"), m[1]),
-	    bytes(number(a, "rss", "shmem"), m[2]),
-	    bytes(number(a, "rss", "file"), m[3]),
-	    quantiles(a, "read", q[0]), quantiles(a, "write", q[1]),
-	    quantiles(a, "log", q[2]));
-}
-
-static void
-print_store(const json_t *a)
-{
-	const json_t	*v = json_object_get(a, "values");
-	char		 name[32], m[2][24];
-
-	snprintf(name, sizeof(name), "%s.%lld", text(a, "role"),
-	    (long long)number(a, "seat", NULL));
-	printf("%-10s %-10s %12lld %12lld %8lld %10lld %8s %8s %11lld "
-	    "%11lld %8lld\n", name, text(a, "store_state"),
-	    (long long)number(v, "lsn", NULL),
-	    (long long)number(v, "lsn_durable", NULL),
-	    (long long)number(v, "log_segments", NULL),
-	    (long long)number(v, "records", NULL),
-	    bytes(number(v, "data_bytes", NULL), m[0]),
-	    bytes(number(v, "live_bytes", NULL), m[1]),
-	    (long long)number(v, "checkpoints", NULL),
-	    (long long)number(v, "compactions", NULL),
-	    (long long)number(v, "damaged", NULL));
-}
-
-static void
-print_status(const json_t *o)
-{
-	const json_t	*actors = json_object_get(o, "actors"), *a;
-	size_t		 i;
-
-	print_head(o);
-	printf("%-10s %7s %-10s %8s %5s %11s %7s %7s %6s %6s %7s %7s %7s %7s"
-	    "  %-16s %-16s %s\n", "ACTOR", "PID", "STATE", "UP", "RSTRT",
-	    "REQUESTS", "ERRORS", "REFUSED", "DEPTH", "CONNS", "BODIES",
-	    "ANON", "SHMEM", "FILE", "READ us", "WRITE us", "LOG us");
-	json_array_foreach(actors, i, a)
-		print_actor(a);
-	printf("\n%-10s %-10s %12s %12s %8s %10s %8s %8s %11s %11s %8s\n",
-	    "STORE", "STATE", "LSN", "DURABLE", "SEGMENTS", "RECORDS", "DATA",
-	    "LIVE", "CHECKPOINTS", "COMPACTIONS", "DAMAGED");
-	json_array_foreach(actors, i, a)
-		if (json_object_get(a, "store_state") != NULL)
-			print_store(a);
-	printf("\nLatencies: p50/p99/p99.9.\n");
-}
-
-static void
-print_restart(const json_t *o)
-{
-	printf("restarting %lld\n", (long long)number(o, "restarted", NULL));
-}
-
-static void
-print_reload(const json_t *o)
-{
-	const char	*keys = text(o, "needs_restart");
-
-	if (keys[0] != '\0')
-		printf("reloaded; these keys need a restart: %s\n", keys);
-	else
-		printf("reloaded\n");
-}
-
-static void
-print_version(const json_t *o)
-{
-	printf("wharfctl %s, wharfd %s\n", PACKAGE_VERSION, text(o, "version"));
-}
-
-static void
-print_stop(const json_t *o)
-{
-	(void)o;
-	printf("stopped\n");
-}
-
-static void
-print_log_level(const json_t *o)
-{
-	printf("log level %s\n", text(o, "level"));
-}
-
-/* Commands */
 
 static const struct command {
-	const char	*name;
+	const char	*name, *args, *help;
 	int		 least, most;		/* arguments */
-	void		(*print)(const json_t *);
+	int		(*ask)(json_t *, char **, int);
+	void		(*show)(const json_t *);
 } commands[] = {
-	{ "status", 0, 0, print_status },
-	{ "stop", 0, 0, print_stop },
-	{ "restart", 1, 2, print_restart },
-	{ "reload", 0, 0, print_reload },
-	{ "log-level", 1, 1, print_log_level },
-	{ "version", 0, 0, print_version },
+	{ "status", "", "the node and its processes", 0, 0, ask_plain,
+	    show_status },
+	{ "slow", " [N] [--clear]", "the newest slow requests; forget them",
+	    0, 1, ask_slow, show_slow },
+	{ "restart", " worker|store [N]", "one, or all, one after the other",
+	    1, 2, ask_restart, show_restart },
+	{ "reload", "", "read the configuration again", 0, 0, ask_plain,
+	    show_reload },
+	{ "log-level", " error|warn|info|debug", "change it everywhere", 1, 1,
+	    ask_log_level, show_log_level },
+	{ "stop", "", "stop the node in order", 0, 0, ask_plain, show_stop },
+	{ "version", "", "of wharfctl and of wharfd", 0, 0, ask_plain,
+	    show_version },
 };
+#define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+static void
+usage_print(FILE *f)
+{
+	char	text[64];
+	size_t	i;
+
+	fputs("usage: wharfctl [-c FILE] [-s SOCKET] [--json] COMMAND\n", f);
+	for (i = 0; i < COMMANDS; i++) {
+		snprintf(text, sizeof(text), "%s%s", commands[i].name,
+		    commands[i].args);
+		fprintf(f, "  %-34s%s\n", text, commands[i].help);
+	}
+}
+
+static void
+usage(void)
+{
+	usage_print(stderr);
+	exit(EXIT_USAGE);
+}
+
+static void
+usage_of(const struct command *c)
+{
+	die(EXIT_USAGE, "usage: wharfctl %s%s", c->name, c->args);
+}
 
 static const struct command *
 command_find(const char *name, int args)
 {
 	size_t	i;
 
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(commands[i].name, name) == 0 &&
-		    args >= commands[i].least && args <= commands[i].most)
-			return &commands[i];
-	usage();
-	return NULL;
+	if (strcmp(name, "help") == 0) {
+		usage_print(stdout);
+		exit(0);
+	}
+	for (i = 0; i < COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			break;
+	if (i == COMMANDS) {
+		fprintf(stderr, "wharfctl: no command \"%s\"\n", name);
+		usage();
+	}
+	if (args < commands[i].least || args > commands[i].most)
+		usage_of(&commands[i]);
+	return &commands[i];
 }
 
 static json_t *
-command_request(const struct command *cmd, char **args, int nargs)
+command_request(const struct command *cmd, char **args, int nargs, int clear)
 {
 	json_t	*req = json_object();
-	char	*end;
-	long	 seat;
 
+	if (clear && cmd->show != show_slow)
+		usage_of(cmd);
 	json_object_set_new(req, "cmd", json_string(cmd->name));
-	if (strcmp(cmd->name, "log-level") == 0)
-		json_object_set_new(req, "level", json_string(args[0]));
-	if (strcmp(cmd->name, "restart") == 0)
-		json_object_set_new(req, "role", json_string(args[0]));
-	if (nargs == 2) {
-		seat = strtol(args[1], &end, 10);
-		if (end == args[1] || *end != '\0')
-			usage();
-		json_object_set_new(req, "seat", json_integer(seat));
-	}
+	if (clear)
+		json_object_set_new(req, "clear", json_true());
+	if (cmd->ask(req, args, nargs) == -1)
+		usage_of(cmd);
 	return req;
 }
 
@@ -421,52 +307,75 @@ command_run(const struct command *cmd, json_t *req, const char *path, int json)
 	json_decref(req);
 	reply = read_reply(fd);
 	ok = json_is_true(json_object_get(reply, "ok"));
-	if (ok && cmd->print == print_stop)
+	if (ok && cmd->show == show_stop)
 		wait_end(fd);
 	if (json) {
 		json_dumpf(reply, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else if (ok) {
-		cmd->print(reply);
+		cmd->show(reply);
 	} else {
-		fprintf(stderr, "wharfctl: %s\n", text(reply, "error"));
+		fprintf(stderr, "wharfctl: %s\n", show_text(reply, "error"));
 	}
 	json_decref(reply);
 	close(fd);
 	return ok ? 0 : EXIT_REFUSED;
 }
 
-int
-main(int argc, char **argv)
+struct options {
+	const char	*conf;
+	char		 path[PATH_MAX];
+	int		 json, clear;
+};
+
+/* Options may stand anywhere; the arguments are in argv from optind on. */
+static void
+options(struct options *o, int argc, char **argv)
 {
-	static const struct option	 longs[] = {
+	static const struct option	longs[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "clear", no_argument, NULL, 'C' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char			*conf_path = NULL;
-	char				 path[PATH_MAX] = "";
-	const struct command		*cmd;
-	int				 ch, json = 0;
+	int				ch;
 
-	while ((ch = getopt_long(argc, argv, "c:s:V", longs, NULL)) != -1) {
+	while ((ch = getopt_long(argc, argv, "c:s:Vh", longs, NULL)) != -1) {
 		if (ch == 'c')
-			conf_path = optarg;
+			o->conf = optarg;
 		else if (ch == 's')
-			snprintf(path, sizeof(path), "%s", optarg);
+			snprintf(o->path, sizeof(o->path), "%s", optarg);
 		else if (ch == 'j')
-			json = 1;
-		else if (ch == 'V') {
+			o->json = 1;
+		else if (ch == 'C')
+			o->clear = 1;
+		else if (ch == 'h') {
+			usage_print(stdout);
+			exit(0);
+		} else if (ch == 'V') {
 			printf("wharfctl %s\n", PACKAGE_VERSION);
-			return 0;
+			exit(0);
 		} else
 			usage();
 	}
 	if (optind == argc)
 		usage();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options		 o = { 0 };
+	const struct command	*cmd;
+	json_t			*req;
+
+	options(&o, argc, argv);
 	argc -= optind + 1;
 	argv += optind + 1;
 	cmd = command_find(argv[-1], argc);
-	if (path[0] == '\0')
-		socket_path(conf_path, path, sizeof(path));
-	return command_run(cmd, command_request(cmd, argv, argc), path, json);
+	req = command_request(cmd, argv, argc, o.clear);
+	if (o.path[0] == '\0')
+		socket_path(o.conf, o.path, sizeof(o.path));
+	socket_in(o.path, sizeof(o.path));
+	return command_run(cmd, req, o.path, o.json);
 }

@@ -69,8 +69,8 @@ log_as_configured(const struct conf *c)
 	    (enum log_level)conf_int(c, CONF_LOG_LEVEL));
 }
 
-int
-wharfd_reload(struct wharfd *w, char *why, size_t whylen)
+static int
+reload(struct wharfd *w, char *why, size_t whylen)
 {
 	struct conf	*fresh = conf_load(w, why, whylen);
 
@@ -89,6 +89,17 @@ wharfd_reload(struct wharfd *w, char *why, size_t whylen)
 	if (why[0] != '\0')
 		log_warnx("reload: a restart is needed for %s", why);
 	return 0;
+}
+
+int
+wharfd_reload(struct wharfd *w, char *why, size_t whylen)
+{
+	int	rv;
+
+	notify_reloading(w->notify);
+	rv = reload(w, why, whylen);
+	notify_reloaded(w->notify);
+	return rv;
 }
 
 void
@@ -274,7 +285,7 @@ open_all(struct wharfd *w)
 	if (node_open(&w->node, w->tree.conf, err, sizeof(err)) == -1)
 		fatalx("%s", err);
 	node_resolve(&w->node, w->tree.conf);
-	if (listen_open(&w->listen, w->tree.conf,
+	if (listen_open(&w->listen, &w->systemd, w->tree.conf,
 	    (unsigned)conf_int(w->tree.conf, CONF_WORKERS_COUNT), err,
 	    sizeof(err)) == -1)
 		fatalx("%s", err);
@@ -326,9 +337,11 @@ run(struct wharfd *w)
 	ev_run(w->tree.loop, 0);
 	code = w->tree.code;
 	control_free(w->control);
+	notify_free(w->notify);
 	tree_free(&w->tree);
 	listen_close(&w->listen);
 	node_close(&w->node);
+	systemd_close(&w->systemd);
 	ev_loop_destroy(w->tree.loop);
 	log_info("stopped");
 	return code;
@@ -338,10 +351,13 @@ int
 main(int argc, char **argv)
 {
 	static struct wharfd	w;
+	char			err[ERR_LONG];
 	int			check = 0, code;
 
 	fds_fill();
 	log_open("wharfd", "stderr", LOG_LEVEL_INFO);
+	if (systemd_take(&w.systemd, err, sizeof(err)) == -1)
+		fatalx("%s", err);
 	if ((w.options = calloc((size_t)argc, sizeof(char *))) == NULL)
 		fatal("options");
 	options(&w, &check, argc, argv);
@@ -354,6 +370,7 @@ main(int argc, char **argv)
 	w.tree.listen = &w.listen;
 	tree_open(&w.tree);
 	w.control = control_new(&w);
+	w.notify = notify_new(&w.systemd, &w.tree);
 	greet(&w);
 	code = run(&w);
 	free(w.options);

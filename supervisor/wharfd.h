@@ -4,6 +4,8 @@
 #ifndef SUPERVISOR_WHARFD_H
 #define SUPERVISOR_WHARFD_H
 
+#include "supervisor/notify.h"
+#include "supervisor/systemd.h"
 #include "supervisor/tree.h"
 
 struct control;
@@ -12,10 +14,12 @@ struct wharfd {
 	const char		*conf_path;	/* NULL: none */
 	char			**options;	/* -o, in order */
 	int			 noptions;
+	struct systemd		 systemd;
 	struct node		 node;
 	struct listen_set	 listen;
 	struct tree		 tree;
 	struct control		*control;
+	struct notify		*notify;	/* NULL: nobody asks */
 };
 
 /*

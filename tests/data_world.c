@@ -141,6 +141,17 @@ synced_forget(struct world *w, struct synced *s)
 	*s = w->disk[--w->ndisk];
 }
 
+static struct synced *
+synced_new(struct world *w, const char *name)
+{
+	struct synced	*s = &w->disk[w->ndisk++];
+
+	must(w->ndisk <= 64, "too many files");
+	memset(s, 0, sizeof(*s));
+	snprintf(s->name, sizeof(s->name), "%.60s", name);
+	return s;
+}
+
 /* What was synced now stays, whatever happens later. */
 static void
 remember(struct world *w, int fd)
@@ -158,12 +169,8 @@ remember(struct world *w, int fd)
 		w->renamed = 0;
 		return;
 	}
-	if ((s = synced_of(w, base_name(path))) == NULL) {
-		must(w->ndisk < 64, "too many files");
-		s = &w->disk[w->ndisk++];
-		memset(s, 0, sizeof(*s));
-		snprintf(s->name, sizeof(s->name), "%.60s", base_name(path));
-	}
+	if ((s = synced_of(w, base_name(path))) == NULL)
+		s = synced_new(w, base_name(path));
 	free(s->p);
 	must((s->p = slurp(path, &s->n)) != NULL, path);
 }
@@ -193,6 +200,25 @@ w_fallocate(const struct io *io, int fd, int mode, off_t off, off_t len)
 		return -1;
 	}
 	return fallocate(fd, mode, off, len);
+}
+
+/* In two parts, so that an instant may lie between them. */
+static ssize_t
+w_pwrite(const struct io *io, int fd, const void *p, size_t n, off_t off)
+{
+	struct world	*w = io->arg;
+
+	if (w->arm == 0)
+		return pwrite(fd, p, n, off);
+	instant(w);
+	return pwrite(fd, p, n / 2 + 1, off);
+}
+
+static int
+w_ftruncate(const struct io *io, int fd, off_t len)
+{
+	instant(io->arg);
+	return ftruncate(fd, len);
 }
 
 static int
@@ -248,6 +274,8 @@ world_init(struct world *w, const struct engine_ops *ops)
 	w->io.fdatasync = w_sync;
 	w->io.fsync = w_sync;
 	w->io.fallocate = w_fallocate;
+	w->io.pwrite = w_pwrite;
+	w->io.ftruncate = w_ftruncate;
 	w->io.rename = w_rename;
 	w->io.unlink = w_unlink;
 	w->io.open = w_open;
@@ -505,6 +533,17 @@ world_check(struct world *w)
 
 /* --- copies --- */
 
+/* What a second crash may take away again. */
+static void
+synced_copy(struct world *to, const char *name, const uint8_t *p, size_t n)
+{
+	struct synced	*s = synced_new(to, name);
+
+	must((s->p = malloc(n + 1)) != NULL, "malloc");
+	memcpy(s->p, p, n);
+	s->n = n;
+}
+
 static void
 copy_file(struct world *to, struct world *from, const char *name, int power)
 {
@@ -528,6 +567,10 @@ copy_file(struct world *to, struct world *from, const char *name, int power)
 		n = (size_t)rand() % (n + 1);
 	snprintf(path, sizeof(path), "%s/%s", to->dir, name);
 	spill(path, p, n);
+	if (power)
+		synced_copy(to, name, p, n);
+	else if (s != NULL)
+		synced_copy(to, name, s->p, s->n);
 	free(p);
 }
 
@@ -545,6 +588,13 @@ copy_dir(struct world *to, struct world *from, int power)
 			    strncmp(de->d_name, "data.", 5) == 0);
 	closedir(dp);
 	snprintf(path, sizeof(path), "%s/MANIFEST", to->dir);
+	if (!power && from->renamed && from->manifest != NULL) {
+		to->renamed = 1;
+		to->nmanifest = from->nmanifest;
+		must((to->manifest = malloc(to->nmanifest + 1)) != NULL,
+		    "malloc");
+		memcpy(to->manifest, from->manifest, to->nmanifest);
+	}
 	/* Renamed but not synced: the old one may be what is found. */
 	if (power && from->renamed && from->manifest != NULL && (rand() & 1))
 		spill(path, from->manifest, from->nmanifest);
@@ -571,6 +621,23 @@ world_copy(struct world *to, struct world *from, int power)
 		memcpy(to->log[i].val, from->log[i].val, from->log[i].len);
 		to->newest[to->log[i].key] = i + 1;
 	}
+}
+
+void
+world_reboot(struct world *w)
+{
+	struct manifest	*m = malloc(sizeof(*m));
+	char		*text, err[256];
+	size_t		 n;
+
+	must(m != NULL && manifest_load(m, &io_posix, w->dir, err,
+	    sizeof(err)) == E_OK, "MANIFEST");
+	snprintf(m->boot, sizeof(m->boot), "another");
+	must((text = manifest_text(m, &n)) != NULL, "MANIFEST");
+	must(manifest_write(&io_posix, w->dir, text, n) == E_OK, "MANIFEST");
+	manifest_clear(m);
+	free(text);
+	free(m);
 }
 
 enum err

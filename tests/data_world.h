@@ -72,6 +72,8 @@ enum err	 world_get(struct world *, unsigned key, int *same);
  * anywhere between what was synced and what was given.
  */
 void		 world_copy(struct world *to, struct world *from, int power);
+/* MANIFEST as another boot would have written it: files are restored. */
+void		 world_reboot(struct world *);
 /* What a store would do with it: opens, replays.  */
 enum err	 world_recover(struct world *);
 size_t		 world_key(unsigned key, uint8_t *out);

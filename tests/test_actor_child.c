@@ -4,7 +4,8 @@
  *
  * What it does stands in <node.data>/behave.<role>.<seat>, one word, read at
  * birth: "refuse" and "recover" exit with these codes, "early" exits 1 before
- * READY, "deaf" never stops by itself.  A line for each event is appended to
+ * READY, "deaf" never stops by itself, "wedged" has a mailbox whose sockets
+ * nng does not close, once.  A line for each event is appended to
  * <node.data>/events: "store.0 ready", "worker.1 listen db lent", ...
  */
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/link.h"
 #include "supervisor/actor.h"
 #include "supervisor/log.h"
 
@@ -98,6 +100,19 @@ on_unlisten(struct actor *a, uint64_t id)
 	event(a, "unlisten %llu", (unsigned long long)id);
 }
 
+/* As if nng had hung in so many closes for longer than is borne. */
+static void
+wedge(struct actor *a)
+{
+	char	path[512];
+
+	snprintf(path, sizeof(path), "%s/behave.%s.%u",
+	    conf_str(a->conf, CONF_NODE_DATA), a->name, a->seat);
+	unlink(path);
+	a->mailbox->closing = LINK_WEDGED;
+	a->mailbox->closing_since = mono_add(mono_now(), -2 * LINK_WEDGED_US);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -124,6 +139,8 @@ main(int argc, char **argv)
 		_exit(ACTOR_EXIT_ENV);
 	actor_ready(&a);
 	event(&a, "ready");
+	if (strcmp(word, "wedged") == 0)
+		wedge(&a);
 	code = actor_run(&a);
 	actor_free(&a);
 	return code;

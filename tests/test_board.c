@@ -46,8 +46,39 @@ test_values(void)
 	CU_ASSERT_PTR_NULL(board_place(board, 3));
 	CU_ASSERT_STRING_EQUAL(board_name(BC_LSN_DURABLE), "lsn_durable");
 	CU_ASSERT_STRING_EQUAL(board_hist_name(BH_LOG), "log");
-	CU_ASSERT(board_is_gauge(BC_CONNS) && !board_is_gauge(BC_ERRORS));
+	CU_ASSERT(board_kind(BC_CONNS) == BOARD_GAUGE &&
+	    board_kind(BC_ERRORS) == BOARD_COUNTER);
 	CU_ASSERT(strlen(board_help(BC_STATE)) > 0);
+}
+
+/* A new incarnation counts from zero; what is wharfd's stays, the slow log too. */
+static void
+test_incarnations(void)
+{
+	struct board_actor	*a = fresh(1);
+	struct slow_entry	 e = { .total = 5 }, got[SLOW_RING];
+	char			 role[BOARD_ROLE];
+
+	board_name_seat(a, "store", 7);
+	board_set(a, BC_RESTARTS, 3);
+	board_time(a, BH_READ, 100);
+	board_http(a, BOARD_HTTP_READ, 200);
+	board_http(a, BOARD_HTTP_READ, 999);	/* no class of its own */
+	slow_put(board_slow(a), &e);
+	CU_ASSERT_EQUAL(board_hist_sum(a, BH_READ), 100);
+	CU_ASSERT_EQUAL(board_http_count(a, BOARD_HTTP_READ, 2), 1);
+	CU_ASSERT_EQUAL(board_http_count(a, BOARD_HTTP_READ, 5), 1);
+	board_clear(a);
+	CU_ASSERT_EQUAL(board_hist_sum(a, BH_READ), 0);
+	CU_ASSERT_EQUAL(board_http_count(a, BOARD_HTTP_READ, 2), 0);
+	CU_ASSERT_EQUAL(board_get(a, BC_RESTARTS), 3);
+	CU_ASSERT(board_is_seat(BC_RESTARTS) && !board_is_seat(BC_STATE));
+	CU_ASSERT_STRING_EQUAL(board_role(a, role), "store");
+	CU_ASSERT_EQUAL(board_seat(a), 7);
+	CU_ASSERT_EQUAL(slow_read(board_slow(a), got), 1);
+	CU_ASSERT_EQUAL(got[0].total, 5);
+	CU_ASSERT_EQUAL(board_places(board), 3);
+	CU_ASSERT_STRING_EQUAL(board_role(board_place(board, 0), role), "");
 }
 
 /* Tops grow, and a value's own bucket ends at most an eighth above it. */
@@ -125,6 +156,7 @@ test_shared(void)
 
 static const CU_TestInfo tests[] = {
 	{ "values", test_values },
+	{ "incarnations", test_incarnations },
 	{ "buckets", test_buckets },
 	{ "quantiles", test_quantiles },
 	{ "foreign memory", test_foreign_memory },

@@ -16,6 +16,7 @@
 #include "tests/unit.h"
 
 static unsigned	crashes, torn_jobs, clean_stops, bad_opens;
+static unsigned	again, rewound, restored;
 
 static unsigned
 chance(unsigned n)
@@ -44,6 +45,22 @@ writes(struct world *w, unsigned n)
 	}
 }
 
+/* Killed, or cut off, while it was being opened. */
+static void
+crash_again(struct world *w)
+{
+	struct world	c;
+
+	again++;
+	world_copy(&c, w, (int)chance(2));
+	if (world_recover(&c) != E_OK) {
+		fprintf(stderr, "open again: %s\n", c.found.error);
+		bad_opens++;
+	} else
+		CU_ASSERT_EQUAL(world_check(&c), 0);
+	world_free(&c);
+}
+
 static void
 crash(struct world *w)
 {
@@ -52,7 +69,14 @@ crash(struct world *w)
 
 	crashes++;
 	world_copy(&c, w, (int)chance(2));
+	if (chance(3) == 0)
+		world_reboot(&c);
+	c.snapshot = crash_again;
+	c.arm = chance(2) ? 0 : 1 + chance(30);
 	e = world_recover(&c);
+	c.arm = 0;
+	rewound += c.found.rewound;
+	restored += c.found.restored;
 	if (e != E_OK) {
 		fprintf(stderr, "open: %s: %s\n", err_name(e), c.found.error);
 		bad_opens++;
@@ -147,6 +171,7 @@ random_run(const struct engine_ops *ops, unsigned seed, unsigned steps)
 
 	srand(seed);
 	crashes = torn_jobs = clean_stops = bad_opens = 0;
+	again = rewound = restored = 0;
 	world_init(&w, ops);
 	w.snapshot = crash_inside;
 	CU_ASSERT_EQUAL_FATAL(world_open(&w), E_OK);
@@ -161,11 +186,13 @@ random_run(const struct engine_ops *ops, unsigned seed, unsigned steps)
 	data_stat(w.d, w.now, &st);
 	printf("%s seed %u: %u steps, %llu records, %llu checkpoints, "
 	    "%llu compactions since the last of %u stops, %u crashes, "
-	    "%u of them inside\n", ops->name, seed, steps,
+	    "%u of them inside, %u again; %u files rewound, %u restored\n",
+	    ops->name, seed, steps,
 	    (unsigned long long)w.last, (unsigned long long)st.checkpoints,
 	    (unsigned long long)st.compactions, clean_stops, crashes,
-	    torn_jobs);
+	    torn_jobs, again, rewound, restored);
 	CU_ASSERT_EQUAL(bad_opens, 0);
+	CU_ASSERT(again > 0 && rewound > 0 && restored > 0);
 	CU_ASSERT(crashes > steps / 20);
 	world_free(&w);
 }
@@ -448,6 +475,68 @@ test_unclosed(void)
 	world_free(&w);
 }
 
+/* Changes a byte of a link: the child of the record of a key's last value. */
+static void
+flip_link(struct world *w, unsigned key)
+{
+	struct entry	*e = &w->log[w->newest[key] - 1];
+	char		 path[16][256];
+	uint8_t		 k[64], *map, *hit;
+	size_t		 len, nk = world_key(key, k);
+	unsigned	 n, i, flipped = 0;
+	int		 fd;
+
+	find_files(w, "data.", path, &n);
+	for (i = 0; i < n; i++) {
+		CU_ASSERT_FATAL((fd = open(path[i], O_RDWR)) != -1);
+		len = (size_t)lseek(fd, 0, SEEK_END);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(map = malloc(len));
+		CU_ASSERT_EQUAL(pread(fd, map, len, 0), (ssize_t)len);
+		hit = memmem(map, len, e->val, e->len);
+		if (hit != NULL) {
+			/* Key, three or four bytes of sizes, the child. */
+			hit -= nk + (e->len > 127 ? 4 : 3) + 1;
+			*hit ^= 1;
+			CU_ASSERT_EQUAL(pwrite(fd, hit, 1, hit - map), 1);
+			flipped++;
+		}
+		free(map);
+		close(fd);
+	}
+	CU_ASSERT_EQUAL(flipped, 1);
+}
+
+/*
+ * After a mere kill files are taken back in place; after a reboot, and when
+ * anything is not as it must be, they are restored.
+ */
+static void
+test_ways(void)
+{
+	struct world	w;
+
+	fill(&w);
+	CU_ASSERT_EQUAL(world_close(&w, 0), E_OK);
+	CU_ASSERT_EQUAL_FATAL(world_recover(&w), E_OK);
+	CU_ASSERT(w.found.rewound == w.files && w.found.restored == 0);
+	CU_ASSERT_EQUAL(world_check(&w), 0);
+	CU_ASSERT_EQUAL(world_close(&w, 0), E_OK);
+	world_reboot(&w);
+	CU_ASSERT_EQUAL_FATAL(world_recover(&w), E_OK);
+	CU_ASSERT(w.found.rewound == 0 && w.found.restored == w.files);
+	CU_ASSERT_EQUAL(world_check(&w), 0);
+	CU_ASSERT_EQUAL(world_close(&w, 0), E_OK);
+	flip_link(&w, 7);
+	CU_ASSERT_EQUAL_FATAL(world_recover(&w), E_OK);
+	CU_ASSERT(w.found.rewound == w.files - 1 && w.found.restored == 1);
+	CU_ASSERT_EQUAL(w.found.error[0], '\0');
+	CU_ASSERT_EQUAL(world_check(&w), 0);
+	CU_ASSERT_EQUAL(world_close(&w, 1), E_OK);
+	CU_ASSERT_EQUAL_FATAL(world_recover(&w), E_OK);
+	CU_ASSERT_EQUAL(w.found.rewound + w.found.restored, 0);
+	world_free(&w);
+}
+
 static void
 test_identity(void)
 {
@@ -615,6 +704,7 @@ static const CU_TestInfo tests[] = {
 	{ "compaction", test_compaction },
 	{ "flipped value", test_flipped_value },
 	{ "flipped before a restore", test_flipped_restore },
+	{ "which way a start takes", test_ways },
 	{ "lost files", test_lost_files },
 	{ "not closed", test_unclosed },
 	{ "identity", test_identity },

@@ -81,7 +81,8 @@ test_rows(void)
 		CU_ASSERT_EQUAL((row->required | row->optional) >> 1 >>
 		    (PARAM_MAX_ - 1), 0);
 		CU_ASSERT((row->act == ACT_STORE) == (row->msg != 0));
-		CU_ASSERT((row->act == ACT_STORE) == (row->text[0] == '\0'));
+		CU_ASSERT((row->act == ACT_STORE || row->act == ACT_METRICS) ==
+		    (row->text[0] == '\0'));
 		if (row->act == ACT_STORE)
 			CU_ASSERT((row->required & B(P_KEY)) != 0);
 		if ((row->flags & PF_BODY) != 0)

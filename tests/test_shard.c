@@ -497,6 +497,30 @@ short_lives_on(const struct engine_ops *ops)
 }
 
 /* What no record can hold never reaches the log. */
+/* While a store is in use its clock bound is renewed without any write. */
+static void
+bound_on(const struct engine_ops *ops)
+{
+	struct shard_result	 res;
+	struct wal_stat		 ws;
+	struct shard		*s;
+
+	fresh_dir();
+	s = open_shard(ops, NULL);
+	do {
+		usleep(2000);
+		shard_turn(s);
+		shard_work(s);
+		shard_poll(s);
+		shard_log_stat(s, &ws);
+	} while (ws.batches < 2);
+	CU_ASSERT_EQUAL(shard_released(s), 0);
+	CHECK(put(s, "k", "v", 0, &res), E_OK, 1, 0);
+	CU_ASSERT_EQUAL(res.lsn, 1);
+	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
+	drop_dir();
+}
+
 static void
 out_of_range_on(const struct engine_ops *ops)
 {
@@ -553,6 +577,7 @@ BOTH(stamps)
 BOTH(model)
 BOTH(failing_log)
 BOTH(out_of_range)
+BOTH(bound)
 BOTH(short_lives)
 
 static const CU_TestInfo tests[] = {
@@ -568,6 +593,8 @@ static const CU_TestInfo tests[] = {
 	{ (char *)"model, memory", model_mem },
 	{ (char *)"failing log, tkrzw", failing_log_tkrzw },
 	{ (char *)"failing log, memory", failing_log_mem },
+	{ (char *)"clock bound, tkrzw", bound_tkrzw },
+	{ (char *)"clock bound, memory", bound_mem },
 	{ (char *)"out of range, tkrzw", out_of_range_tkrzw },
 	{ (char *)"out of range, memory", out_of_range_mem },
 	{ (char *)"short lives, tkrzw", short_lives_tkrzw },

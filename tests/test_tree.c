@@ -249,6 +249,39 @@ actor_state(size_t i, const char *want)
 	return rv;
 }
 
+/* Whether the n-th a comes before the first b in the events. */
+static int
+comes_before(const char *a, int n, const char *b)
+{
+	const char	*events = get_file("data/events"), *p = events;
+
+	while (n-- > 0 && p != NULL)
+		p = strstr(p + (p != events), a);
+	return p != NULL && strstr(events, b) != NULL && p < strstr(events, b);
+}
+
+static int
+wharfctl(const char *args, const char *want)
+{
+	char	 cmd[512], got[16384];
+	FILE	*fp;
+	size_t	 n;
+	int	 code;
+
+	snprintf(cmd, sizeof(cmd), "./wharfctl -s %s/run/control %s 2>&1", dir,
+	    args);
+	if ((fp = popen(cmd, "r")) == NULL)
+		return -1;
+	n = fread(got, 1, sizeof(got) - 1, fp);
+	got[n] = '\0';
+	code = WEXITSTATUS(pclose(fp));
+	if (strstr(got, want) == NULL) {
+		printf("\nwharfctl %s: no \"%s\" in: %s\n", args, want, got);
+		return -1;
+	}
+	return code;
+}
+
 static void
 test_birth(void)
 {
@@ -354,6 +387,28 @@ test_recover(void)
 	CU_ASSERT(waited("log", "braked, next start in 1 s", 1, S));
 	unlink(in_dir("data/behave.store.0"));
 	CU_ASSERT(waited("data/events", " up ", 8, 10 * S));
+	stop();
+}
+
+/* An actor whose mailbox fails ends in order and is named as such. */
+static void
+test_wedged(void)
+{
+	const char	*log, *said, *died;
+
+	fresh();
+	put_file("data/behave.store.1", "wedged\n");
+	wharfd = spawn(NULL);
+	CU_ASSERT(waited("data/events", "store.1 stop", 1, 8 * S));
+	CU_ASSERT(waited("data/events", "store.1 ready", 2, 2 * S));
+	CU_ASSERT(waited("log", "died: exit code 0, ended: its mailbox is "
+	    "wedged", 1, S));
+	log = get_file("log");
+	said = strstr(log, "its mailbox is wedged, it ends");
+	died = strstr(log, "died: exit code 0");
+	CU_ASSERT(said != NULL && died != NULL && said < died);
+	CU_ASSERT_EQUAL(wharfctl("status", "store.1 died "), 0);
+	CU_ASSERT_EQUAL(count("log", "killing it"), 0);
 	stop();
 }
 
@@ -543,34 +598,13 @@ test_control(void)
 	CU_ASSERT_EQUAL(json_integer_value(json_object_get(o, "restarted")), 2);
 	json_decref(o);
 	CU_ASSERT(waited("data/events", "worker.0 stop", 1, S));
-	CU_ASSERT(waited("data/events", "worker.1 ready", 2, 2 * S));
+	CU_ASSERT(waited("data/events", "worker.1 ready", 2, 8 * S));
+	CU_ASSERT(comes_before("worker.0 ready", 2, "worker.1 stop"));
 	/* The answer to stop comes, and the end of file when it is done. */
 	o = ask("{\"cmd\":\"stop\"}\n");
 	CU_ASSERT(json_is_true(json_object_get(o, "ok")));
 	json_decref(o);
 	CU_ASSERT_EQUAL(ended(wharfd, S), 0);
-}
-
-static int
-wharfctl(const char *args, const char *want)
-{
-	char	 cmd[512], got[16384];
-	FILE	*fp;
-	size_t	 n;
-	int	 code;
-
-	snprintf(cmd, sizeof(cmd), "./wharfctl -s %s/run/control %s 2>&1", dir,
-	    args);
-	if ((fp = popen(cmd, "r")) == NULL)
-		return -1;
-	n = fread(got, 1, sizeof(got) - 1, fp);
-	got[n] = '\0';
-	code = WEXITSTATUS(pclose(fp));
-	if (strstr(got, want) == NULL) {
-		printf("\nwharfctl %s: no \"%s\" in: %s\n", args, want, got);
-		return -1;
-	}
-	return code;
 }
 
 static void
@@ -583,7 +617,15 @@ test_wharfctl(void)
 	CU_ASSERT_EQUAL(wharfctl("--json status", "\"actors\": ["), 0);
 	CU_ASSERT_EQUAL(wharfctl("version", "wharfd "), 0);
 	CU_ASSERT_EQUAL(wharfctl("log-level loud", "error, warn"), 1);
-	CU_ASSERT_EQUAL(wharfctl("log-level", "usage"), 2);
+	CU_ASSERT_EQUAL(wharfctl("log-level", "usage: wharfctl log-level"), 2);
+	CU_ASSERT_EQUAL(wharfctl("nonsense", "no command \"nonsense\""), 2);
+	CU_ASSERT_EQUAL(wharfctl("status --clear", "usage: wharfctl status"), 2);
+	CU_ASSERT_EQUAL(wharfctl("--help", "restart worker|store [N]"), 0);
+	CU_ASSERT_EQUAL(wharfctl("help", "log-level error|warn"), 0);
+	CU_ASSERT_EQUAL(wharfctl("slow", "nothing was slow"), 0);
+	CU_ASSERT_EQUAL(wharfctl("slow 0", "count: 1 to 1000"), 1);
+	CU_ASSERT_EQUAL(wharfctl("slow x", "usage: wharfctl slow"), 2);
+	CU_ASSERT_EQUAL(wharfctl("slow --clear", "cleared"), 0);
 	CU_ASSERT_EQUAL(wharfctl("restart store 0", "restarting 1"), 0);
 	CU_ASSERT(waited("data/events", "store.0 ready", 2, 2 * S));
 	CU_ASSERT_EQUAL(wharfctl("restart store x", "usage"), 2);
@@ -599,6 +641,7 @@ static const CU_TestInfo tests[] = {
 	{ "frozen wharfd", test_frozen_wharfd },
 	{ "brake and lending", test_brake_and_lending },
 	{ "recover", test_recover },
+	{ "wedged", test_wedged },
 	{ "refused data", test_refused_data },
 	{ "stop order", test_stop_order },
 	{ "stop in a hurry", test_stop_in_a_hurry },

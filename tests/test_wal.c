@@ -296,6 +296,36 @@ test_next_lsn(void)
 	rig_done(&g);
 }
 
+/* The log ends with a jump that nothing was written behind: found by fuzzing. */
+static void
+test_jump_at_the_end(void)
+{
+	struct rig	g;
+	int		i;
+
+	rig_init(&g, WAL_ALWAYS);
+	CU_ASSERT_EQUAL_FATAL(rig_open(&g, 0), E_OK);
+	CU_ASSERT_EQUAL(rig_put(&g, 3, 1), E_OK);
+	wal_close(g.w);
+	CU_ASSERT_EQUAL_FATAL(rig_open_next(&g, g.dir, 0, 601), E_OK);
+	rig_crash(&g);
+	for (i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL_FATAL(rig_open_next(&g, g.dir, i == 0 ? 3 : 0, 1),
+		    E_OK);
+		CU_ASSERT_EQUAL(g.found.records, i == 0 ? 0 : 3);
+		CU_ASSERT_EQUAL(wal_last(g.w), 600);
+		rig_crash(&g);
+	}
+	CU_ASSERT_EQUAL_FATAL(rig_open(&g, 0), E_OK);
+	CU_ASSERT_EQUAL(rig_put(&g, 1, 1), E_OK);
+	wal_close(g.w);
+	CU_ASSERT_EQUAL_FATAL(rig_open(&g, 0), E_OK);
+	CU_ASSERT_EQUAL(g.found.records, 4);
+	CU_ASSERT_EQUAL(g.seen, 601);
+	wal_close(g.w);
+	rig_done(&g);
+}
+
 static void
 test_bound(void)
 {
@@ -494,6 +524,132 @@ test_failed(void)
 	failing(WAL_OS, 0);
 }
 
+/* The next sync of the log is to wait; those of new spares are over. */
+static void
+hold_next(struct rig *g)
+{
+	struct wal_stat	st;
+
+	for (;;) {
+		rig_turn(g);
+		wal_stat(g->w, &st);
+		if (st.spares >= 2)
+			break;
+		usleep(1000);
+	}
+	atomic_store(&g->rio.hold_sync, 1);
+}
+
+/* Has a sync begin that covers record 1 and does not end. */
+static void
+hold_sync(struct rig *g)
+{
+	CU_ASSERT_EQUAL_FATAL(rig_open(g, 0), E_OK);
+	hold_next(g);
+	wal_set_bound(g->w, 5);
+	CU_ASSERT_EQUAL(rig_put(g, 1, 1), E_OK);
+	while (atomic_load(&g->rio.hold_sync) != 2)
+		usleep(1000);
+}
+
+/* 1s: what is written during a sync does not wait for it, nor is covered. */
+static void
+test_sync_behind(void)
+{
+	struct rig	g;
+	struct wal_stat	st;
+
+	rig_init(&g, WAL_1S);
+	g.size = 3000;
+	hold_sync(&g);
+	CU_ASSERT_EQUAL(rig_put(&g, 60, 3), E_OK);	/* two segments */
+	CU_ASSERT_EQUAL(wal_written(g.w), 61);
+	CU_ASSERT_EQUAL(wal_durable(g.w), 0);
+	CU_ASSERT_EQUAL(wal_bound(g.w), 0);
+	wal_stat(g.w, &st);
+	CU_ASSERT(st.filled >= 1);
+	wal_recycle(g.w, 61);
+	wal_stat(g.w, &st);
+	CU_ASSERT(st.segments >= 2);
+	/* The next one is held too: only the first has ended. */
+	hold_next(&g);
+	while (wal_durable(g.w) == 0) {
+		usleep(1000);
+		wal_poll(g.w);
+	}
+	CU_ASSERT_EQUAL(wal_durable(g.w), 1);
+	CU_ASSERT_EQUAL(wal_bound(g.w), 5);
+	atomic_store(&g.rio.hold_sync, 0);
+	CU_ASSERT_EQUAL(wal_sync_to(g.w, 61), E_OK);
+	wal_poll(g.w);
+	wal_recycle(g.w, 61);
+	wal_stat(g.w, &st);
+	CU_ASSERT_EQUAL(st.segments, 1);
+	rig_crash(&g);
+	CU_ASSERT_EQUAL_FATAL(rig_open(&g, 60), E_OK);
+	CU_ASSERT_EQUAL(g.seen, 61);
+	CU_ASSERT(!g.wrong);
+	wal_close(g.w);
+	rig_done(&g);
+}
+
+/* It fails when more is written already: the log ends there and then. */
+static void
+test_sync_behind_fails(void)
+{
+	struct rig	g;
+	long		calls;
+
+	rig_init(&g, WAL_1S);
+	hold_sync(&g);
+	CU_ASSERT_EQUAL(rig_put(&g, 20, 3), E_OK);
+	atomic_store(&g.rio.bad_sync, 1);
+	atomic_store(&g.rio.hold_sync, 0);
+	while (wal_failed(g.w) == 0) {
+		usleep(1000);
+		wal_poll(g.w);
+	}
+	CU_ASSERT_EQUAL(wal_failed(g.w), EIO);
+	CU_ASSERT_EQUAL(wal_durable(g.w), 0);
+	CU_ASSERT_EQUAL(wal_bound(g.w), 0);
+	CU_ASSERT_EQUAL(wal_reserve(g.w, 1, 1), E_READONLY);
+	CU_ASSERT_EQUAL(wal_sync_to(g.w, 21), E_READONLY);
+	calls = atomic_load(&g.rio.calls);
+	wal_set_bound(g.w, 9);
+	wal_kick(g.w, 1);
+	CU_ASSERT_EQUAL(wal_close(g.w), E_READONLY);
+	CU_ASSERT_EQUAL(atomic_load(&g.rio.calls), calls);
+	CU_ASSERT_EQUAL_FATAL(rig_open(&g, 0), E_OK);
+	CU_ASSERT_EQUAL(g.seen, 21);
+	CU_ASSERT(!g.wrong);
+	wal_close(g.w);
+	rig_done(&g);
+}
+
+/* A batch that was handed over when the sync failed is not written. */
+static void
+test_sync_fails_first(void)
+{
+	struct rig	g;
+	long		calls;
+
+	rig_init(&g, WAL_1S);
+	hold_sync(&g);
+	atomic_store(&g.rio.bad_sync, 1);
+	atomic_store(&g.rio.hold_sync, 0);
+	/* The loop has not heard of it yet: no wal_poll here. */
+	CU_ASSERT_EQUAL(wal_sync_to(g.w, 1), E_READONLY);
+	calls = atomic_load(&g.rio.calls);
+	CU_ASSERT_EQUAL(rig_add(&g), E_OK);
+	wal_kick(g.w, 0);
+	wal_flush(g.w);
+	CU_ASSERT_EQUAL(wal_failed(g.w), EIO);
+	CU_ASSERT_EQUAL(wal_written(g.w), 1);
+	CU_ASSERT_EQUAL(atomic_load(&g.rio.calls), calls);
+	CU_ASSERT_EQUAL(wal_close(g.w), E_READONLY);
+	rig_done(&g);
+}
+
 /* O_DIRECT refused, at open or at the first write. */
 static void
 test_no_direct(void)
@@ -582,11 +738,15 @@ static const CU_TestInfo tests[] = {
 	{ "recycle frees nothing undurable", test_recycle_undurable },
 	{ "reopen many times", test_reopen },
 	{ "next lsn", test_next_lsn },
+	{ "jump at the end", test_jump_at_the_end },
 	{ "clock bound", test_bound },
 	{ "full disk", test_nospace },
 	{ "full disk, big record", test_nospace_big },
 	{ "full disk at start", test_nospace_open },
 	{ "failed write, failed sync", test_failed },
+	{ "1s, writes during a sync", test_sync_behind },
+	{ "1s, a sync fails behind writes", test_sync_behind_fails },
+	{ "1s, a sync fails before a write", test_sync_fails_first },
 	{ "no O_DIRECT", test_no_direct },
 	{ "slow disk", test_slow },
 	{ "1s and os", test_sync_modes },

@@ -9,6 +9,7 @@
  * Invariants of the model
  * 1 A write is durable after O_DSYNC or after a sync of its file that began
  *   later; a name is after a sync of the directory that began later.
+ *   Writes go on during a sync.
  * 2 Changes to the directory reach the disk in their order (as journalling
  *   file systems do), writes in any order, 512 bytes at a time.
  */
@@ -41,8 +42,8 @@ struct disk {
 	long		 cut_at;	/* the power goes when so many are noted */
 	atomic_int	 cut;		/* the image stands in g.copy */
 	atomic_int	 dead;		/* the process is: no call has effect */
-	uint64_t	 acked, freed;	/* as of now */
-	uint64_t	 cut_acked, cut_freed;
+	uint64_t	 acked, freed, bound;	/* as of now */
+	uint64_t	 cut_acked, cut_freed, cut_bound;
 	char		*dir, *image;
 	unsigned	 seed, cut_seed;	/* the loop's; under the lock */
 };
@@ -163,6 +164,7 @@ disk_cut(struct disk *d)
 	d->cut = 1;
 	d->cut_acked = d->acked;
 	d->cut_freed = d->freed;
+	d->cut_bound = d->bound;
 }
 
 static void
@@ -258,7 +260,7 @@ disk_sync(const struct io *io, int fd)
 {
 	struct disk	*d = io->arg;
 	struct stat	 st;
-	size_t		 i;
+	size_t		 i, began;
 	int		 file, dir;
 
 	if (disk_dead(d))
@@ -266,8 +268,15 @@ disk_sync(const struct io *io, int fd)
 	fstat(fd, &st);
 	dir = S_ISDIR(st.st_mode);
 	pthread_mutex_lock(&d->lock);
+	began = d->nop;
+	pthread_mutex_unlock(&d->lock);
+	/* Writes go on meanwhile, and the power may go. */
+	usleep(began % 4 * 100);
+	if (disk_dead(d))
+		return -1;
+	pthread_mutex_lock(&d->lock);
 	file = dir ? -1 : disk_file(d, fd);
-	for (i = 0; i < d->nop; i++)
+	for (i = 0; i < began; i++)
 		if (dir ? d->op[i].what >= OP_CREATE :
 		    d->op[i].what < OP_CREATE && d->op[i].file == file)
 			d->op[i].durable = 1;
@@ -380,6 +389,8 @@ acknowledge(struct disk *d, struct rig *g)
 {
 	pthread_mutex_lock(&d->lock);
 	d->acked = wal_durable(g->w);
+	if (g->sync != WAL_OS)
+		d->bound = wal_bound(g->w);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -399,8 +410,11 @@ recycle(struct disk *d, struct rig *g)
 static int
 round_open(struct disk *d, struct rig *g)
 {
-	if (rig_open(g, d->freed) != E_OK || g->wrong || g->seen < d->acked) {
-		fprintf(stderr, "seen %llu acked %llu freed %llu wrong %d: %s\n",
+	if (rig_open(g, d->freed) != E_OK || g->wrong ||
+	    g->seen < d->acked || g->found.bound < d->bound) {
+		fprintf(stderr, "bound %llu of %llu seen %llu acked %llu freed %llu wrong %d: %s\n",
+		    (unsigned long long)g->found.bound,
+		    (unsigned long long)d->bound,
 		    (unsigned long long)g->seen, (unsigned long long)d->acked,
 		    (unsigned long long)d->freed, g->wrong, g->found.error);
 		return 0;
@@ -431,6 +445,9 @@ round_one(struct disk *d, struct rig *g)
 	if (!round_open(d, g))
 		return 0;
 	for (i = 0; i < 400 && !d->cut; i++) {
+		/* Under 1s this begins a sync; the writes do not wait. */
+		if (dice(&d->seed, 5) == 0)
+			wal_set_bound(g->w, wal_bound(g->w) + 1 + d->seed % 9);
 		if (rig_put(g, 1 + dice(&d->seed, 6), 1 + dice(&d->seed, 4)) != E_OK)
 			return 0;
 		if (dice(&d->seed, 12) == 0 && wal_sync_to(g->w, wal_last(g->w)) == E_OK)
@@ -447,6 +464,7 @@ round_one(struct disk *d, struct rig *g)
 	g->helper = rig_helper(g);
 	d->acked = d->cut_acked;
 	d->freed = d->cut_freed;
+	d->bound = d->cut_bound;
 	rig_copy(g->copy, g->dir);
 	return 1;
 }
@@ -486,6 +504,8 @@ static void
 test_1s(void)
 {
 	power(WAL_1S, 3);
+	if (rig_size() == 2)
+		power(WAL_1S, 6);
 }
 
 static void

@@ -59,6 +59,7 @@ struct rig_io {
 	atomic_int	 no_direct;	/* 1 open, 2 first write: EINVAL */
 	atomic_int	 bad_write, bad_sync;	/* EIO once */
 	atomic_int	 delay_us;	/* every sync and every write */
+	atomic_int	 hold_sync;	/* 1: the next sync waits (2) until changed */
 	atomic_long	 syncs;
 };
 
@@ -149,7 +150,12 @@ rio_sync(const struct io *io, int fd)
 {
 	struct rig_io	*r = io->arg;
 
+	int		 next = 1;
+
 	atomic_fetch_add(&r->syncs, 1);
+	if (atomic_compare_exchange_strong(&r->hold_sync, &next, 2))
+		while (atomic_load(&r->hold_sync) == 2)
+			usleep(200);
 	if (rio_fails(io))
 		return -1;
 	if (atomic_exchange(&r->bad_sync, 0)) {

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "supervisor/metrics.h"
 #include "worker/answer.h"
 #include "worker/linger.h"
 #include "worker/value.h"
+#include "worker/watch.h"
 #include "worker/worker.h"
 
 #define CACHE_SIZE	1024u
@@ -103,10 +105,20 @@ headers_add(struct MHD_Response *resp, const struct request *r,
 		header_allow(resp, r);
 }
 
+static enum board_http
+http_kind(const struct path *path)
+{
+	if (path == NULL || (path->flags & (PF_WRITE | PF_READ)) == 0)
+		return BOARD_HTTP_OTHER;
+	return (path->flags & PF_WRITE) != 0 ? BOARD_HTTP_WRITE :
+	    BOARD_HTTP_READ;
+}
+
 static void
 count(struct request *r, int http, size_t bytes)
 {
 	struct board_actor	*my = r->w->a.my;
+	enum board_http		 kind = http_kind(r->path);
 
 	board_add(my, BC_REQUESTS, 1);
 	if (http >= 500)
@@ -115,21 +127,27 @@ count(struct request *r, int http, size_t bytes)
 		board_add(my, BC_REFUSED, 1);
 	if (bytes != 0)
 		board_add(my, BC_BYTES_OUT, (int64_t)bytes);
+	board_http(my, kind, http);
+	watch_answer(r, http, bytes);
 	if (r->link != 0)	/* it was sent on */
-		board_time(my, (r->path->flags & PF_WRITE) != 0 ?
-		    BH_WRITE : BH_READ, mono_diff(r->start, mono_now()));
+		board_time(my, kind == BOARD_HTTP_WRITE ? BH_WRITE : BH_READ,
+		    r->took);
 }
 
+/*
+ * Outside its callbacks MHD builds the head at once; if that fails it closes
+ * the connection, and r is gone.
+ */
 static int
 respond(struct request *r, int http, struct MHD_Response *resp, size_t bytes)
 {
-	int	ok;
-
-	ok = resp != NULL &&
-	    MHD_queue_response(r->conn, (unsigned)http, resp) == MHD_YES;
-	r->state = ok ? RS_ANSWERED : RS_DEAD;
 	count(r, http, bytes);
-	return ok;
+	r->state = RS_ANSWERED;
+	if (resp != NULL &&
+	    MHD_queue_response(r->conn, (unsigned)http, resp) == MHD_YES)
+		return 1;
+	r->state = RS_DEAD;
+	return 0;
 }
 
 /* As respond, for a response that is not kept. */
@@ -200,6 +218,20 @@ answer_status(struct request *r, enum err e, const char *detail)
 	return answer_empty(r, &h);
 }
 
+static int
+answer_metrics(struct request *r)
+{
+	struct MHD_Response	*resp;
+	size_t			 n = 0;
+
+	if ((resp = watch_metrics(r, &n)) == NULL)
+		return answer_status(r, E_NOMEM, NULL);
+	header_add(resp, "Content-Type", METRICS_TYPE);
+	if (is_closing(r))
+		header_add(resp, "Connection", "close");
+	return respond_once(r, MHD_HTTP_OK, resp, n);
+}
+
 int
 answer_text(struct request *r)
 {
@@ -207,6 +239,8 @@ answer_text(struct request *r)
 	size_t			 n = strlen(text);
 	struct MHD_Response	**keep = &texts[r->path - path_table], *resp;
 
+	if (r->path->act == ACT_METRICS)
+		return answer_metrics(r);
 	if (*keep != NULL && !is_closing(r))
 		return respond(r, MHD_HTTP_OK, *keep, n);
 	resp = MHD_create_response_from_buffer(n, (void *)(uintptr_t)text,
@@ -241,6 +275,7 @@ answer_reply(struct request *r, const struct frame *f)
 	enum err	e = f->status == E_PENDING ? E_INTERNAL : f->status;
 	struct head	h;
 
+	watch_answer(r, err_http(e), f->vallen);
 	head_init(&h, r, e);
 	/* These say what the record is like; other refusals echo. */
 	if (e == E_OK || e == E_VERSION || e == E_NOTFOUND || e == E_EXISTS) {

@@ -18,7 +18,7 @@ struct frame;
 int	 answer_status(struct request *, enum err, const char *detail);
 /* What a store said. */
 int	 answer_reply(struct request *, const struct frame *);
-/* The constant text of the request's path. */
+/* The constant text of the request's path, or what it makes up (/metrics). */
 int	 answer_text(struct request *);
 /*
  * For when MHD cannot answer any more, because a body is coming in: writes a

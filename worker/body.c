@@ -53,6 +53,8 @@ upload_moved(struct request *r)
 	w->up_tail = r;
 	r->uploading = 1;
 	r->moved = mono_now();
+	if (r->began.us == 0)
+		r->began = r->moved;
 }
 
 /* Asks for n bytes more; 0 when the request has to wait in this state. */
@@ -68,6 +70,9 @@ body_ask(struct request *r, size_t n, enum request_state state)
 		return 1;
 	}
 	upload_leave(r);
+	connection_busy(w, r->at);
+	if (r->began.us == 0)
+		r->began = r->wait.since;
 	r->wait_err = E_OK;
 	r->state = (uint8_t)state;
 	if (!w->leaving)	/* MHD must not find any suspended then */
@@ -96,6 +101,7 @@ body_alloc(struct request *r)
 	r->own_body = 1;
 	r->bodycap = r->declared;
 	upload_moved(r);
+	connection_quiet(r->w, r->at);
 	return MHD_YES;
 }
 
@@ -189,6 +195,8 @@ body_take(struct request *r, const char *data, size_t *size)
 	if (r->got + *size > body_limit(r))
 		return body_refuse(r, body_excess(r));
 	upload_moved(r);
+	connection_quiet(r->w, r->at);
+	r->l->moved = 1;
 	if (!r->discard) {
 		switch (body_room(r, r->got + *size)) {
 		case 0:

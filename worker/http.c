@@ -23,7 +23,6 @@
 #include "worker/answer.h"
 #include "worker/body.h"
 #include "worker/http.h"
-#include "worker/linger.h"
 #include "worker/worker.h"
 
 #define SPARE_MAX	1024u	/* requests kept in the free list */
@@ -33,7 +32,6 @@
 #define DEADLINE_US	(100 * INT64_C(1000))	/* the store's ends before ours */
 /* Longer ones leave MHD no room for headers: it would wait for ever. */
 #define URI_MAX		(LISTENER_POOL - 512u)
-#define FRESH_US	1000000
 #define VERSION_TOP	4194303		/* contract 1.1 */
 
 static struct request *
@@ -55,10 +53,30 @@ request_new(struct listener *l)
 }
 
 static void
+request_unqueue(struct request *r)
+{
+	TAILQ_REMOVE(&r->w->unsent, r, queue);
+	r->unsent = 0;
+}
+
+/* Its client left: nobody waits for the answer any more. */
+static void
+request_forget(struct request *r)
+{
+	if (r->unsent)
+		request_unqueue(r);
+	(void)pending_take(r->w->pending, r->id, r->link);
+	if (r->stands)
+		r->l->standing--;
+}
+
+static void
 request_free(struct request *r)
 {
 	struct worker	*w = r->w;
 
+	if (r->state == RS_SENT)
+		request_forget(r);
 	body_free(r);
 	if (r->text != r->room)
 		free(r->text);
@@ -89,57 +107,19 @@ void
 http_suspend(struct request *r)
 {
 	MHD_suspend_connection(r->conn);
+	r->suspended = 1;
 }
 
+/* Before the answer: with that r may be gone. */
 void
 http_resume(struct request *r)
 {
-	MHD_resume_connection(r->conn);
+	if (r->suspended)
+		MHD_resume_connection(r->conn);
+	if (r->stands)
+		r->l->standing--;
+	r->suspended = r->stands = 0;
 	r->l->ready = 1;
-}
-
-static void
-connection_ripe(struct worker *w, struct connection *at)
-{
-	if (at->fresh)
-		TAILQ_REMOVE(&w->fresh, at, queue);
-	at->fresh = 0;
-}
-
-static struct connection *
-connection_new(struct worker *w, struct MHD_Connection *conn)
-{
-	struct connection	*at = calloc(1, sizeof(*at));
-
-	if (at == NULL)
-		return NULL;
-	at->linger = -1;
-	at->fd = MHD_get_connection_info(conn,
-	    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-	at->since = mono_now();
-	at->fresh = 1;
-	TAILQ_INSERT_TAIL(&w->fresh, at, queue);
-	return at;
-}
-
-/*
- * MHD forgets that a socket is readable after a short read, and a client's
- * close that came with those bytes makes no further edge: such a connection
- * would stay until the idle limit.  One look after a second finds it.
- */
-void
-http_look_fresh(struct worker *w)
-{
-	struct connection	*at;
-	mono_t			 now = mono_now();
-	char			 c;
-
-	while ((at = TAILQ_FIRST(&w->fresh)) != NULL &&
-	    mono_diff(at->since, now) > FRESH_US) {
-		connection_ripe(w, at);
-		if (recv(at->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
-			(void)shutdown(at->fd, SHUT_RDWR);
-	}
 }
 
 void
@@ -155,12 +135,9 @@ http_on_connection(void *cls, struct MHD_Connection *conn, void **context,
 	}
 	if (at == NULL)
 		return;
-	connection_ripe(l->w, at);
 	if (at->open != NULL)
 		request_free(at->open);
-	if (at->linger != -1)
-		linger_start(l->w->a.loop, at->linger);
-	free(at);
+	connection_free(l->w, at);
 	*context = NULL;
 }
 
@@ -177,6 +154,7 @@ http_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 	if (at == NULL || (r = request_new(l)) == NULL)
 		return NULL;
 	at->open = r;
+	l->begun++;
 	r->at = at;
 	r->conn = conn;
 	r->urilen = strlen(uri);
@@ -199,6 +177,14 @@ http_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 	return r;
 }
 
+static int
+head_is_long(struct MHD_Connection *conn)
+{
+	return MHD_get_connection_info(conn,
+	    MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size >
+	    LISTENER_POOL / 2;
+}
+
 void
 http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     enum MHD_RequestTerminationCode code)
@@ -206,7 +192,6 @@ http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 	struct request	*r = *con_cls;
 
 	(void)cls;
-	(void)conn;
 	if (r == NULL)
 		return;
 	/*
@@ -214,9 +199,11 @@ http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 	 * of our response; it closes then without having sent anything.
 	 */
 	if (code == MHD_REQUEST_TERMINATED_WITH_ERROR &&
-	    r->state == RS_ANSWERED && !r->streamed)
+	    r->state == RS_ANSWERED && !r->streamed && head_is_long(conn))
 		answer_raw(r, r->urilen > LISTENER_POOL / 2 ? E_URI :
 		    E_HEADERS);
+	r->l->moved = 1;
+	connection_quiet(r->w, r->at);
 	request_free(r);
 	*con_cls = NULL;
 }
@@ -354,7 +341,6 @@ request_begin(struct request *r, const char *method, const char *version)
 	const char	*detail = NULL;
 	enum err	 e;
 
-	connection_ripe(r->w, r->at);
 	r->method = (uint8_t)method_bit(method);
 	headers_scan(r, version);
 	if (r->malformed)
@@ -460,6 +446,24 @@ request_pass(struct request *r, struct link *link)
 	return e;
 }
 
+/*
+ * The request waits for the answer of another actor.  To suspend a connection
+ * costs two epoll_ctl and a recv, so the first ones stand: MHD asks for them
+ * again in each of its runs, see listener.c.
+ */
+static void
+request_wait(struct request *r)
+{
+	r->state = RS_SENT;
+	if (r->l->standing >= STANDING_MAX) {
+		http_suspend(r);
+		return;
+	}
+	r->stands = 1;
+	r->l->standing++;
+	r->l->begun--;
+}
+
 static enum err
 request_send(struct request *r)
 {
@@ -485,16 +489,8 @@ request_send(struct request *r)
 		return e;
 	}
 	deadline_arm(w);
-	r->state = RS_SENT;
-	http_suspend(r);
+	request_wait(r);
 	return E_OK;
-}
-
-static void
-request_unqueue(struct request *r)
-{
-	TAILQ_REMOVE(&r->w->unsent, r, queue);
-	r->unsent = 0;
 }
 
 void
@@ -519,28 +515,18 @@ http_retry(struct worker *w)
 		if (e == E_OK)
 			continue;
 		(void)pending_take(w->pending, r->id, r->link);
-		(void)answer_status(r, e, NULL);
 		http_resume(r);
+		(void)answer_status(r, e, NULL);
 	}
 }
 
-/*
- * An answer of our own.  The connection is suspended for a moment, as for
- * those of a store: that puts it into epoll anew, where MHD else sometimes
- * does not see that the client has closed.
- */
+/* An answer of our own. */
 static enum MHD_Result
 request_finish(struct request *r, enum err e, const char *detail)
 {
-	if (r->w->leaving)	/* then MHD must not find any suspended */
-		return refuse(r, e != E_OK ? e : E_NOTREADY, detail);
-	http_suspend(r);
-	if (e == E_OK)
-		(void)answer_text(r);
-	else
-		(void)answer_status(r, e, detail);
-	http_resume(r);
-	return MHD_YES;
+	if (e != E_OK)
+		return refuse(r, e, detail);
+	return answer_text(r) ? MHD_YES : MHD_NO;
 }
 
 /* All of the request is here. */
@@ -551,6 +537,7 @@ request_run(struct request *r)
 	enum err	 e;
 
 	body_end(r);
+	connection_busy(r->w, r->at);
 	r->start = mono_now();
 	if (r->got != 0)
 		board_add(r->w->a.my, BC_BYTES_IN, (int64_t)r->got);
@@ -610,8 +597,8 @@ http_on_reply(struct actor *a, const struct msg *m)
 		board_add(a->my, BC_LATE, 1);
 		return E_OK;
 	}
-	(void)answer_reply(r, &m->f);
 	http_resume(r);
+	(void)answer_reply(r, &m->f);
 	return E_OK;
 }
 
@@ -626,8 +613,8 @@ request_lost(struct request *r, enum err if_write, enum err if_read)
 		request_unqueue(r);
 		e = E_FULL;	/* it never left */
 	}
-	(void)answer_status(r, e, NULL);
 	http_resume(r);
+	(void)answer_status(r, e, NULL);
 }
 
 void

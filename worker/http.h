@@ -30,11 +30,9 @@ void		 http_on_completed(void *cls, struct MHD_Connection *,
 enum err	 http_on_reply(struct actor *, const struct msg *);
 /* A link is gone: who waits for it is answered. */
 void		 http_on_link_down(struct worker *, uint64_t link);
-/* Requests whose deadline passed are answered. */
-/* Finds clients that closed before their first request was complete. */
-void		 http_look_fresh(struct worker *);
 /* Requests whose link was full try again. */
 void		 http_retry(struct worker *);
+/* Requests whose deadline passed are answered. */
 void		 http_expire(struct worker *);
 /* Answers everybody who waits; the worker is about to exit. */
 void		 http_abandon(struct worker *);

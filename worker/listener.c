@@ -7,7 +7,10 @@
  *   over, so it is asked before every sleep.
  * 2 Nothing tells MHD or the loop of a resumed connection: whoever resumes
  *   sets ready and calls listeners_wake.
- * 3 A pump makes a bounded number of rounds, so that timers and mailbox get
+ * 3 While requests stand (STANDING_MAX) that timeout is always 0.  Then a run
+ *   in which nothing moved is taken for the last; what it may have left over
+ *   (a long head that came in pieces) goes on after STANDING_MS.
+ * 4 A pump makes a bounded number of rounds, so that timers and mailbox get
  *   their turn under load; what is left over continues after a timer of 0 s.
  */
 #include <stdarg.h>
@@ -25,7 +28,7 @@
 
 #define POOL_STEP	4096u	/* the read buffer grows by this */
 #define ROUNDS		4
-#define IDLE_EXTRA	5	/* seconds past limits.upload_idle */
+#define STANDING_MS	2
 
 static void
 on_io(struct ev_loop *loop, struct ev_io *w, int revents)
@@ -47,6 +50,13 @@ on_timer(struct ev_loop *loop, struct ev_timer *w, int revents)
 	l->ready = 1;
 }
 
+static unsigned
+listener_connections(const struct listener *l)
+{
+	return MHD_get_daemon_info(l->mhd,
+	    MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
+}
+
 static void mhd_log(void *, const char *, va_list)
     __attribute__((format(printf, 2, 0)));
 
@@ -54,15 +64,18 @@ static void
 mhd_log(void *arg, const char *fmt, va_list ap)
 {
 	static struct log_limit	lim;
+	struct listener		*l = arg;
 	char			text[256];
 
-	(void)arg;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\n")] = '\0';
 	/* Mostly it is about what clients do; this one is about us. */
-	if (strstr(text, "resource limit") != NULL)
+	if (strstr(text, "resource limit") != NULL) {
 		log_limited(&lim, "http: %s", text);
-	else
+		/* No descriptor left; none yet when the first daemon starts. */
+		if (l->mhd != NULL)
+			l->starved = listener_connections(l);
+	} else
 		log_debug("http: %s", text);
 }
 
@@ -74,7 +87,7 @@ daemon_start(struct listener *l, int fd)
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
 	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
 	    http_on_request, l,
-	    MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
+	    MHD_OPTION_EXTERNAL_LOGGER, mhd_log, l,
 	    MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 	    MHD_OPTION_CONNECTION_LIMIT, l->limit,
@@ -159,13 +172,6 @@ listener_find(struct worker *w, uint64_t id)
 	return NULL;
 }
 
-static unsigned
-listener_connections(const struct listener *l)
-{
-	return MHD_get_daemon_info(l->mhd,
-	    MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
-}
-
 unsigned
 listeners_connections(const struct worker *w)
 {
@@ -178,17 +184,30 @@ listeners_connections(const struct worker *w)
 }
 
 /*
- * At its limit MHD takes the listening socket out of epoll, and puts it back
- * in the run after the one in which a connection went.
+ * At its limit, or without a descriptor for the next, MHD takes the listening
+ * socket out of epoll, and puts it back in the run after the one in which a
+ * connection went.
  */
 static void
 listener_look_full(struct listener *l)
 {
-	int	full = listener_connections(l) >= l->limit;
+	unsigned	n = listener_connections(l);
+	int		full = n >= l->limit ||
+			    (l->starved != 0 && n >= l->starved);
 
-	if (l->full && !full)
+	if (l->full && !full) {
 		l->ready = 1;
+		l->starved = 0;
+	}
 	l->full = full;
+}
+
+static void
+listener_round(struct listener *l)
+{
+	l->ready = l->begun = l->moved = 0;
+	(void)MHD_run(l->mhd);
+	listener_look_full(l);
 }
 
 /* Rounds until MHD has nothing left to do at once, or it had its share. */
@@ -200,9 +219,7 @@ listener_run(struct listener *l)
 
 	for (n = 0; n < ROUNDS; n++) {
 		if (l->ready) {
-			l->ready = 0;
-			(void)MHD_run(l->mhd);
-			listener_look_full(l);
+			listener_round(l);
 			continue;
 		}
 		if (MHD_get_timeout(l->mhd, &ms) != MHD_YES) {
@@ -211,6 +228,10 @@ listener_run(struct listener *l)
 		}
 		if (ms != 0)
 			break;
+		if (l->standing != 0 && l->begun == 0 && !l->moved) {
+			ms = STANDING_MS;
+			break;
+		}
 		l->ready = 1;
 	}
 	if (l->ready)

@@ -11,7 +11,13 @@
 
 struct worker;
 
+#define IDLE_EXTRA	5	/* seconds past limits.upload_idle */
 #define LISTENER_POOL	32768u	/* bytes per connection, RULE memory */
+/*
+ * Requests that wait for an answer without being suspended: each costs a
+ * fraction of a microsecond in every run of MHD, suspending several once.
+ */
+#define STANDING_MAX	1024u
 
 struct listener {
 	struct listener		*next;
@@ -21,8 +27,13 @@ struct listener {
 	unsigned		 on;		/* ON_DB or ON_MQ */
 	unsigned		 limit;		/* connections */
 	int			 full;		/* it was reached */
+	unsigned		 starved;	/* connections when descriptors ended */
 	int			 closing;	/* accepts no more */
 	int			 ready;		/* MHD has something to do */
+	unsigned		 standing;	/* requests, see STANDING_MAX */
+	/* In the last run of MHD: */
+	int			 begun;		/* requests that came, less those that wait */
+	int			 moved;		/* a body grew, a request ended */
 	struct ev_io		 io;
 	struct ev_timer		 timer;
 };

@@ -41,7 +41,7 @@ enum method_bits {
 	M_ANY		= 0xff
 };
 
-enum path_act { ACT_STORE, ACT_STATUS, ACT_TEXT };
+enum path_act { ACT_STORE, ACT_STATUS, ACT_TEXT, ACT_METRICS };
 
 enum path_flags {
 	PF_WRITE	= 1 << 0,

@@ -40,6 +40,7 @@ settings_take(struct worker *w)
 	w->deadline_us = conf_int(c, CONF_LIMITS_DEADLINE) * 1000;
 	w->idle_us = conf_int(c, CONF_LIMITS_UPLOAD_IDLE) * 1000000;
 	w->budget.max = (size_t)conf_int(c, CONF_WORKERS_MEMORY);
+	w->slow_us = slow_limit(c);
 	w->body_max = (uint64_t)conf_int(c, CONF_LIMITS_BODY);
 	if (w->body_max > w->budget.max)
 		w->body_max = w->budget.max;
@@ -77,6 +78,14 @@ on_turn(struct actor *a)
 	listeners_wake(a->self);
 }
 
+static int
+on_expects(struct actor *a)
+{
+	struct worker	*w = a->self;
+
+	return pending_count(w->pending) != 0;
+}
+
 static void
 on_listen(struct actor *a, uint64_t id, int mq, int lent, int fd)
 {
@@ -110,6 +119,7 @@ worker_leave(struct worker *w)
 	w->leaving = 1;
 	http_abandon(w);
 	listeners_stop(w);
+	connections_stop(w);
 	linger_stop(w->a.loop);
 	ev_prepare_stop(w->a.loop, &w->pump);
 	actor_exit(&w->a, ACTOR_EXIT_OK);
@@ -142,7 +152,7 @@ on_tick(struct ev_loop *loop, struct ev_timer *watcher, int revents)
 	(void)watcher;
 	(void)revents;
 	body_expire(self, 0);
-	http_look_fresh(self);
+	connections_expire(self);
 	listeners_wake(self);
 }
 
@@ -175,6 +185,7 @@ on_stop(struct actor *a, int hurry)
 static const struct actor_hooks worker_hooks = {
 	.stop = on_stop, .reload = on_reload,
 	.link_up = on_link_up, .link_down = on_link_down, .turn = on_turn,
+	.expects = on_expects,
 	.listen = on_listen, .unlisten = on_unlisten,
 };
 
@@ -200,7 +211,7 @@ worker_init(struct worker *w)
 		fatalx("worker: stores.count is %lld", (long long)n);
 	w->nstores = (unsigned)n;
 	TAILQ_INIT(&w->unsent);
-	TAILQ_INIT(&w->fresh);
+	connections_init(w);
 	if ((w->pending = pending_new()) == NULL)
 		fatal("worker: table of requests");
 	settings_take(w);

@@ -15,6 +15,7 @@
 #include "supervisor/actor.h"
 #include "worker/budget.h"
 #include "worker/coding.h"
+#include "worker/connection.h"
 #include "worker/listener.h"
 #include "worker/paths.h"
 #include "worker/pending.h"
@@ -23,25 +24,15 @@
 #define STORES_MAX	64
 #define ROOM		4096u	/* bytes of texts, body or value kept inline */
 
-/* Where a request stands.  Suspended in those marked with an s. */
+/* Where a request is.  Suspended in those marked with an s, maybe with an m. */
 enum request_state {
 	RS_NEW,		/* its URI was read */
 	RS_WAIT_HEAD,	/* s: waits for budget, no body byte taken */
 	RS_BODY,	/* its body comes in */
 	RS_WAIT_CHUNK,	/* s: waits for budget in the middle of the body */
-	RS_SENT,	/* s: waits for the answer of another actor */
+	RS_SENT,	/* m: waits for the answer of another actor */
 	RS_ANSWERED,	/* its response is queued */
 	RS_DEAD		/* its connection is to be closed at once */
-};
-
-/* MHD's socket context. */
-struct connection {
-	struct request		*open;		/* the request at hand */
-	int			 linger;	/* duplicate of the socket, or -1 */
-	int			 fd;
-	int			 fresh;		/* is on w->fresh */
-	mono_t			 since;
-	TAILQ_ENTRY(connection)	 queue;
 };
 
 struct request {
@@ -57,11 +48,15 @@ struct request {
 	uint8_t			 discard, own_body;
 	uint8_t			 streamed;	/* the response is compressed as it goes */
 	uint8_t			 coding;	/* enum coding */
+	uint8_t			 suspended, stands;	/* see request_wait */
 	enum err		 wait_err;	/* why waiting ended */
 	enum err		 refused;	/* by its head; the body is discarded */
 	const char		*refused_by;	/* detail of that, or NULL */
+	mono_t			 began;		/* its body; .us 0: none seen */
 	mono_t			 start;		/* all of it was here */
 	int64_t			 waited;	/* usec spent waiting for budget */
+	int64_t			 took;		/* usec from start to the answer */
+	uint8_t			 watched;	/* took is known */
 	uint64_t		 link;		/* RS_SENT: over which link */
 	uint64_t		 id;		/* RS_SENT: in the pending table */
 	unsigned		 slot;		/* RS_SENT: of the key */
@@ -97,15 +92,16 @@ struct worker {
 	unsigned		 nfree, active;
 	struct request		*up_head, *up_tail;
 	TAILQ_HEAD(, request)	 unsent;	/* wait for room on their link */
-	TAILQ_HEAD(, connection) fresh;		/* no request yet, oldest first */
+	TAILQ_HEAD(, connection) quiet, idle;	/* see connection.c, oldest first */
 	struct ev_prepare	 pump;
-	struct ev_timer		 deadline, tick, hurry;
+	struct ev_timer		 deadline, tick, hurry, look;
 	mono_t			 armed;		/* when deadline rings */
 	int			 stopping;	/* answers, but accepts no more */
 	int			 leaving;	/* nothing may be suspended any more */
 	/* From the configuration. */
 	int			 get_writes;
 	int64_t			 ttl_max, deadline_us, idle_us;
+	int64_t			 slow_us;	/* log.slow */
 	uint64_t		 body_max;
 };
 

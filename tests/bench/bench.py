@@ -1,295 +1,266 @@
-"""make bench: GET and PUT of 256 B at 1 and 100 connections, Wharf and Redis
-taking turns in one run, medians of the turns, and their ratios.
+"""make bench: Wharf and what it is compared with, taking turns in one run.
 
-  sync=always  against  appendfsync always
-  sync=1s      against  appendfsync everysec
+In every row each side (a server driven in one way) is measured once a round,
+the order turning round by round; medians of the rounds and their ratios are
+printed, and which of the wanted figures are met.  One generator, wharf-bench,
+drives them all, one thread, on the same machine.
 
-Wharf is driven by wrk (kv.lua), Redis by redis-benchmark without pipelining:
-each by the generator made for its protocol.  Both are preloaded with the same
-keys; all files are below one directory.  BENCH_WRITE=1 writes
-doc/benchmarks.md.  --turns, --seconds and --dir change the run.
+BENCH_ROWS=TEXT[,TEXT]  only rows whose name has one of the texts
+BENCH_FULL=1            the whole grid (an hour) in place of the figures' rows
+BENCH_WRITE=1           writes doc/benchmarks.md
+BENCH_ROUNDS, BENCH_SECONDS, BENCH_DIR, BENCH_JSON (a file for all results)
 """
 
-import argparse
+import json
 import os
-import platform
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "system"))
-import node as wharf                                            # noqa: E402
-from client import build                                        # noqa: E402
-from load import Load                                           # noqa: E402
+import document
+import peers
+import rows as table_rows
+from client import Conn
+from figures import FIGURES
 
-KEYS = 20000
-SIZE = 256
-CONNS = (100, 1)
-SYNCS = (("always", "always"), ("1s", "everysec"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", 5))
+SECONDS = float(os.environ.get("BENCH_SECONDS", 1))
+IDLE = 2000
 
 
-def tool(name):
-    path = shutil.which(name)
-    if path is None:
-        sys.exit("bench: %s is needed (apt-get install %s)" % (
-            name, "redis-tools" if name == "redis-benchmark" else name))
-    return path
+def generate(address, protocol="http", **args):
+    """Runs the generator; its JSON."""
+    cmd = [peers.GENERATOR, "-p", protocol]
+    for name, value in args.items():
+        cmd.append("--%s=%s" % (name, value))
+    r = subprocess.run(cmd + [address], capture_output=True, text=True,
+                       timeout=3600)
+    if r.returncode != 0:
+        sys.exit("bench: %s: %s" % (" ".join(cmd), r.stderr))
+    return json.loads(r.stdout)
 
 
-# From here on doc/benchmarks.md is written by hand and kept.
-KEPT = "\n## Where the time goes"
+def plain(d):
+    """The columns of the tables from the generator's JSON."""
+    raw = d["latency_us"]["all"]["uncorrected"]
+    fixed = d["latency_us"]["all"]["corrected"]
+    return {"rate": d["rate"], "p50": raw["p50"], "p99": raw["p99"],
+            "p99.9": raw["p99.9"], "corrected": fixed["p99.9"],
+            "wrong": d["errors"]["total"] + d["missed"]}
 
 
-class Puts:
-    """Every key once."""
-
-    def __init__(self):
-        self.todo = list(range(KEYS))
-        self.acked = 0
-
-    def next(self, _i):
-        if not self.todo:
-            return None
-        i = self.todo.pop()
-        return build("POST", "/hustdb/put?key=key:%d" % i, b"x" * SIZE), i
-
-    def done(self, _i, i, reply):
-        if reply is None or reply.status != 200:
-            self.todo.append(i)
-        else:
-            self.acked += 1
+def run_wrk(address, row):
+    """One key, for nginx and such; microseconds as wrk rounds them."""
+    r = subprocess.run(
+        [peers.which("wrk"), "-t1", "-c%d" % row.conns, "--latency",
+         "-d%ds" % max(1, SECONDS), "http://%s/hustdb/get?key=key" % address],
+        capture_output=True, text=True, timeout=60)
+    unit = {"us": 1, "ms": 1e3, "s": 1e6}
+    at = {q: float(v) * unit[u] for q, v, u in re.findall(
+        r"^\s+(\d+)%\s+([\d.]+)(us|ms|s)$", r.stdout, re.M)}
+    rate = re.search(r"^Requests/sec:\s+([\d.]+)", r.stdout, re.M)
+    return {"rate": float(rate[1]), "p50": at["50"], "p99": at["99"],
+            "wrong": 0}
 
 
-class Wharf:
-    name = "wharf"
+def run_redis_benchmark(address, row, count=60000):
+    port = address.rsplit(":", 1)[1]
+    r = subprocess.run(
+        [peers.which("redis-benchmark"), "-p", port, "-t", row.op, "-d",
+         str(row.size), "-c", str(row.conns), "-n", str(count), "--csv"],
+        capture_output=True, text=True, timeout=60)
+    # test, rps, avg, min, p50, p95, p99, max in ms
+    last = r.stdout.strip().splitlines()[-1].replace('"', "").split(",")
+    return {"rate": float(last[1]), "p50": float(last[4]) * 1e3,
+            "p99": float(last[6]) * 1e3, "wrong": 0}
 
-    def __init__(self, base, sync):
-        self.node = wharf.Node({"stores.sync": sync, "log.level": "warn"},
-                               data=os.path.join(base, "wharf-" + sync),
-                               workers=os.environ.get("BENCH_WORKERS", 1),
-                               stores=os.environ.get("BENCH_STORES", 1))
-        self.node.start()
 
-    def measure(self, verb, conns, seconds):
-        """(requests/s, p50 us, p99 us, p99.9 us)"""
-        url = "http://%s:%d" % self.node.addr
-        cmd = [tool("wrk"), "-t1", "-c%d" % conns, "-d%ds" % seconds,
-               "-s", os.path.join(HERE, "kv.lua"), url, "--", verb, str(KEYS)]
-        r = subprocess.run(cmd, capture_output=True, text=True,
-                           timeout=seconds + 60)
-        m = re.search(r"^RESULT (\S+) (\d+) (\d+) (\d+) (\d+)$", r.stdout, re.M)
-        if m is None or m.group(5) != "0":
-            sys.exit("bench: wrk failed:\n" + r.stdout + r.stderr)
-        return (float(m.group(1)), int(m.group(2)), int(m.group(3)),
-                int(m.group(4)))
+class Bench:
+    def __init__(self, base):
+        self.base = base
+        self.env = None
+        self.servers = {}
+        self.loaded = set()
 
-    def preload(self):
-        source = Puts()
-        load = Load(self.node.addr, 64, source)
-        if not load.run(60, lambda: source.acked == KEYS):
-            sys.exit("bench: could not store the keys")
-        load.close()
+    def server(self, name, row):
+        """The server of a row's environment; the others are stopped."""
+        env = (row.sync, row.lanes)
+        if env != self.env:
+            self.close()
+            self.env = env
+        if name not in self.servers:
+            start = {"wharf": lambda: peers.Wharf(self.base, *env),
+                     "redis": lambda: peers.redis(self.base, row.sync),
+                     "nginx": lambda: peers.nginx(self.base),
+                     "bare": lambda: peers.bare(self.base)}
+            self.servers[name] = start[name]()
+        return self.servers[name]
+
+    def load(self, side, row, address):
+        """All keys of the row are there."""
+        mark = (side.server, row.first)
+        if side.server not in ("wharf", "redis"):
+            return
+        if row.op != "del" and mark in self.loaded:
+            return
+        protocol = "http" if side.server == "wharf" else "resp"
+        d = generate(address(protocol), protocol, mix="put", first=row.first,
+                     keys=row.keys, count=row.keys, dist="sequential",
+                     size=row.size, connections=64)
+        if d["errors"]["total"] != 0:
+            sys.exit("bench: could not store the keys: %s" % d["errors"])
+        self.loaded.add(mark)
+
+    def measure(self, side, row):
+        address = self.server(side.server, row).address
+        self.load(side, row, address)
+        if side.tool == "wrk":
+            return run_wrk(address("http"), row)
+        if side.tool == "redis-benchmark":
+            return run_redis_benchmark(address("resp"), row)
+        args = {"mix": row.op, "size": row.size, "first": row.first,
+                "keys": row.keys, "seconds": SECONDS,
+                "warmup": 0.2, "depth": row.depth,
+                "connections": side.args.get("conns", row.conns)}
+        if row.op == "del":     # each key once
+            args.update(count=row.keys, dist="sequential")
+        return plain(generate(address(side.protocol), side.protocol, **args))
+
+    def row(self, row):
+        """{label: medians}"""
+        got = {s.label: [] for s in row.sides}
+        for i in range(ROUNDS):
+            for s in row.sides[::-1] if i % 2 else row.sides:
+                got[s.label].append(self.measure(s, row))
+        first = got[row.sides[0].label]
+        return {label: dict(medians(list_), spread=spread(first, list_))
+                for label, list_ in got.items()}
+
+    def idle(self):
+        """What a connection costs that has made its request and waits."""
+        row = table_rows.Row("idle", "always", [])
+        w = self.server("wharf", row)
+        before = sum(map(peers.memory, w.processes()))
+        conns = [Conn(w.node.addr, 20) for _ in range(IDLE)]
+        for c in conns:
+            c.ask("GET", "/hustdb/exist?key=idle")
+        after = sum(map(peers.memory, w.processes()))
+        for c in conns:
+            c.close()
+        return {"Wharf": {"bytes": (after - before) / IDLE}}
 
     def close(self):
-        self.node.stop()
-        self.node.close()
+        for s in self.servers.values():
+            s.stop()
+        self.servers = {}
+        self.loaded = set()
 
 
-class Redis:
-    name = "redis"
-
-    def __init__(self, base, fsync):
-        self.dir = os.path.join(base, "redis-" + fsync)
-        os.makedirs(self.dir)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        self.proc = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--dir", self.dir, "--appendonly", "yes", "--appendfsync", fsync,
-             "--save", "", "--daemonize", "no"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(100):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        sys.exit("bench: redis-server does not answer")
-
-    def _run(self, verb, conns, count):
-        test = {"put": "set", "get": "get"}[verb]
-        cmd = [tool("redis-benchmark"), "-p", str(self.port), "-t", test,
-               "-d", str(SIZE), "-c", str(conns), "-n", str(count),
-               "-r", str(KEYS), "--csv"]
-        r = subprocess.run(cmd, capture_output=True, text=True, timeout=120)
-        rows = [line.replace('"', "").split(",") for line in r.stdout.splitlines()
-                if line.startswith('"%s"' % test.upper())]
-        if not rows:
-            sys.exit("bench: redis-benchmark failed:\n" + r.stdout + r.stderr)
-        return rows[-1]
-
-    def measure(self, verb, conns, seconds):
-        # redis-benchmark counts requests: ask for what takes about so long.
-        probe = float(self._run(verb, conns, 20000 if conns > 1 else 4000)[1])
-        row = self._run(verb, conns, max(2000, int(probe * seconds)))
-        # test, rps, avg, min, p50, p95, p99, max in ms
-        return (float(row[1]), int(float(row[4]) * 1000),
-                int(float(row[6]) * 1000), None)
-
-    def preload(self):
-        self._run("put", 100, KEYS * 5)
-
-    def close(self):
-        self.proc.terminate()
-        self.proc.wait(20)
+def medians(dicts):
+    return {k: sum(d[k] for d in dicts) if k == "wrong" else
+            statistics.median(d[k] for d in dicts) for k in dicts[0]}
 
 
-def median(rows):
-    out = []
-    for column in zip(*rows):
-        values = [v for v in column if v is not None]
-        out.append(statistics.median(values) if values else None)
-    return out
+def ratio(a, b):
+    """Of rates; a server that stood still for a whole round made 0."""
+    return a / b if b > 0 else float("inf")
 
 
-def turn(systems, seconds, results, sync):
-    for verb in ("get", "put"):
-        for conns in CONNS:
-            for s in systems:
-                row = s.measure(verb, conns, seconds)
-                results.setdefault((sync, verb, conns, s.name), []).append(row)
-                print("%-7s %-4s %3d conns  %-5s %9.0f/s  p50 %s us" % (
-                    sync, verb, conns, s.name, row[0], row[1]), flush=True)
+def spread(first, other):
+    """Least and greatest ratio of the rates of one round."""
+    each = [ratio(a["rate"], b["rate"]) for a, b in zip(first, other)]
+    return min(each), max(each)
 
 
-def run(base, turns, seconds, with_redis):
-    results = {}
-    for sync, fsync in SYNCS:
-        systems = [Wharf(base, sync)]
-        if with_redis:
-            systems.append(Redis(base, fsync))
-        try:
-            for s in systems:
-                s.preload()
-            for i in range(turns):
-                # Each goes first in turn.
-                turn(systems[::-1] if i % 2 else systems, seconds, results, sync)
-        finally:
-            for s in systems:
-                s.close()
+def lines(name, sides):
+    """Table lines of one row; ratios are of the first side to each other."""
+    first = next(iter(sides.values()))
+    for label, m in sides.items():
+        yield [name, label, "%d" % m["rate"]] + [
+            "%.0f" % m[c] if c in m else "-"
+            for c in ("p50", "p99", "p99.9", "corrected")] + [
+            "" if m is first else "%.2f" % ratio(first["rate"], m["rate"]),
+            "" if m is first else "%.2f-%.2f" % m["spread"],
+            "" if m is first else "%.2f" % ratio(first["p50"], m["p50"]),
+            "%d" % m["wrong"] if m["wrong"] else ""]
+
+
+HEAD = ["row", "side", "1/s", "p50 us", "p99 us", "p99.9 us",
+        "p99.9 corrected", "rate : its", "in the rounds", "p50 : its",
+        "wrong answers"]
+
+
+def wanted(name):
+    texts = os.environ.get("BENCH_ROWS", "")
+    return not texts or any(t in name for t in texts.split(","))
+
+
+def run(base, rows):
+    bench, results = Bench(base), {}
+    try:
+        for row in rows:
+            results[row.name] = bench.row(row)
+            for line in lines(row.name, results[row.name]):
+                print("  ".join("%-20s" % c if i < 2 else "%9s" % c
+                                for i, c in enumerate(line)), flush=True)
+        if wanted("idle"):
+            results["idle"] = bench.idle()
+    finally:
+        bench.close()
     return results
 
 
-def show(v):
-    return "-" if v is None else "{:,.0f}".format(v)
+INTRO = """# Benchmarks
 
+`make bench` and `make bench-big` measure and write the tables here; the text from "Where the
+time goes" on is written by hand. One generator (`tests/bench/wharf-bench`, one thread, on the
+same machine) drives Wharf {version}, Redis {redis}, nginx {nginx} (`return 200`, one process) and bare
+libmicrohttpd (the same bytes as Wharf's GET, nothing asked) in the same way, taking turns: medians of
+{rounds} rounds of {seconds:g} s, keys uniform. Wharf has its default configuration but for `stores.sync`, Redis its own
+with the AOF: `always` against `appendfsync always`, `1s` against `everysec`. Only ratios of one run
+mean anything.
 
-def table(results, with_redis):
-    head = "| sync | request | connections | Wharf 1/s | p50 us | p99 us | p99.9 us |"
-    line = "|---|---|---:|---:|---:|---:|---:|"
-    if with_redis:
-        head += " Redis 1/s | p50 us | p99 us | Wharf : Redis |"
-        line += "---:|---:|---:|---:|"
-    out = [head, line]
-    for sync, _ in SYNCS:
-        for verb in ("get", "put"):
-            for conns in CONNS:
-                w = median(results[sync, verb, conns, "wharf"])
-                row = [sync, verb.upper(), str(conns)] + [show(v) for v in w]
-                if with_redis:
-                    r = median(results[sync, verb, conns, "redis"])
-                    row += [show(v) for v in r[:3]] + ["%.2f" % (w[0] / r[0])]
-                out.append("| " + " | ".join(row) + " |")
-    return "\n".join(out)
+"p99.9 corrected" is corrected for coordinated omission: in a closed loop, as here, by HdrHistogram's
+rule with the mean time between two requests of a connection as the expected interval; in an
+open loop (`bench-big`) times count from the moment at which the request was due.
 
-
-def machine():
-    model = "unknown processor"
-    with open("/proc/cpuinfo") as f:
-        m = re.search(r"^model name\s*: (.*)$", f.read(), re.M)
-        if m:
-            model = m.group(1)
-    return "%s, %d cores seen, Linux %s" % (
-        model, os.cpu_count(), platform.release().split("-")[0])
-
-
-def fsync_us(base):
-    """What one write of 4 KiB with fdatasync costs here, median of 200."""
-    path = os.path.join(base, "probe")
-    times = []
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    os.pwrite(fd, b"\0" * (1 << 20), 0)
-    os.fsync(fd)
-    for i in range(200):
-        t = time.monotonic()
-        os.pwrite(fd, b"x" * 4096, 4096 * i)
-        os.fdatasync(fd)
-        times.append((time.monotonic() - t) * 1e6)
-    os.close(fd)
-    os.unlink(path)
-    return statistics.median(times)
-
-
-REPORT = """# Benchmark against Redis
-
-`make bench` measures GET and PUT of {size} B over {keys:,} keys, Wharf (HTTP, wrk) and
-Redis {redis} (redis-benchmark, no pipelining) taking turns in one run, load generator on the
-same machine; medians of {turns} turns of {seconds} s. Wharf runs {workers} worker and {stores} store.
-`always`: an answer means fdatasync was done (Redis: `appendfsync always`); `1s`: synced
-every second (`appendfsync everysec`). Only ratios of one run mean anything.
-
-Machine: {machine}; one 4 KiB write with fdatasync takes {fsync:.0f} us (median). Date: {date}.
-
-{table}
+Machine: {machine}
 """
 
 
+def intro(base):
+    with open(os.path.join(peers.BUILD, "config.h")) as f:
+        version = re.search(r'PACKAGE_VERSION "(.*)"', f.read())[1]
+    return INTRO.format(
+        version=version, redis=peers.version_of("redis-server"),
+        nginx=peers.version_of("nginx"), rounds=ROUNDS, seconds=SECONDS,
+        machine=document.machine(base))
+
+
 def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("--turns", type=int, default=3)
-    p.add_argument("--seconds", type=int, default=2)
-    p.add_argument("--dir", default=os.path.join(wharf.BUILD, "bench"))
-    a = p.parse_args()
-    tool("wrk")
-    with_redis = shutil.which("redis-server") is not None
-    if with_redis:
-        tool("redis-benchmark")
-    else:
-        print("bench: redis-server is not installed; Wharf alone")
-    shutil.rmtree(a.dir, ignore_errors=True)
-    os.makedirs(a.dir)
+    base = os.environ.get("BENCH_DIR", os.path.join(peers.BUILD, "bench.tmp"))
+    full = os.environ.get("BENCH_FULL") == "1"
+    rows = table_rows.full_rows() if full else table_rows.short_rows()
+    rows.sort(key=lambda r: (r.lanes != "on", r.sync != "1s"))
+    shutil.rmtree(base, ignore_errors=True)
+    os.makedirs(base)
     try:
-        sync_us = fsync_us(a.dir)
-        results = run(a.dir, a.turns, a.seconds, with_redis)
+        text = intro(base)
+        results = run(base, [r for r in rows if wanted(r.name)])
     finally:
-        shutil.rmtree(a.dir, ignore_errors=True)
-    text = table(results, with_redis)
-    print("\n" + text)
-    if os.environ.get("BENCH_WRITE") != "1":
-        return
-    redis = "-"
-    if with_redis:
-        redis = re.search(r"v=(\S+)", subprocess.run(
-            ["redis-server", "--version"], capture_output=True, text=True).stdout)[1]
-    path = os.path.join(os.environ.get("WHARF_SRC", os.path.join(HERE, "..", "..")),
-                        "doc", "benchmarks.md")
-    kept = ""
-    if os.path.exists(path):
-        _, mark, rest = open(path).read().partition(KEPT)
-        kept = mark + rest
-    with open(path, "w") as f:
-        f.write(REPORT.format(
-            size=SIZE, keys=KEYS, redis=redis, turns=a.turns, seconds=a.seconds,
-            workers=os.environ.get("BENCH_WORKERS", 1),
-            stores=os.environ.get("BENCH_STORES", 1), machine=machine(),
-            fsync=sync_us, date=time.strftime("%Y-%m-%d"), table=text) + kept)
-    print("written: doc/benchmarks.md")
+        shutil.rmtree(base, ignore_errors=True)
+    met = document.table(["figure", "wanted", "measured", "met"],
+                         [f.line(results) for f in FIGURES])
+    print("\n" + met)
+    if "BENCH_JSON" in os.environ:
+        with open(os.environ["BENCH_JSON"], "w") as f:
+            json.dump(results, f, indent=1)
+    if os.environ.get("BENCH_WRITE") == "1":
+        document.write({"": text, "Figures": met, "Rows": document.table(
+            HEAD, [line for name, sides in results.items() if name != "idle"
+                   for line in lines(name, sides)])})
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ def test_status_json(nodes):
         assert d["restarts"] == 0 and d["uptime"] >= 0 and d["state"] == "ready"
         assert {"errors", "depth"} <= set(d["values"])
         assert {"p50", "p99", "p999"} <= set(d["latency_us"]["read"])
+        assert d["fds"] > 5 and d["requests_per_s"] >= 0
+        assert "last_death" not in d
     workers = [d for d in found.values() if d["role"] == "worker"]
     assert sum(d["values"]["requests"] for d in workers) >= 100
     assert any(d["latency_us"]["write"]["p99"] > 0 for d in workers)
@@ -48,6 +50,33 @@ def test_status_for_people(nodes):
     for pid in n.actors():
         assert str(pid) in text
     assert "{" not in text
+
+
+def test_status_tells_of_deaths(nodes):
+    n = nodes(workers=1, stores=1).start()
+    signal_pid(list(n.actors("store"))[0], signal.SIGKILL)
+    wait_for("the death is told", 10,
+             lambda: "last_death" in actors(n)["store.0"])
+    assert actors(n)["store.0"]["last_death"]["why"].startswith("signal 9")
+    n.wait_whole(20)
+    assert "store.0 died " in n.ctl("status").stdout
+    assert n.ctl("status", json_out=True)["state"] == "ready"
+
+
+def test_directory_in_place_of_the_socket(nodes):
+    n = nodes(workers=1, stores=1).start()
+    r = subprocess.run([os.path.join(BUILD, "wharfctl"), "-s", n.run, "version"],
+                       capture_output=True, text=True, timeout=20)
+    assert r.returncode == 0 and "wharfd" in r.stdout
+
+
+@pytest.mark.skipif("WHARF_LONG" not in os.environ, reason="waits for 10 s")
+def test_stopped_wharfd_is_named(nodes):
+    n = nodes(workers=1, stores=1).start()
+    signal_pid(n.proc.pid, signal.SIGSTOP)
+    r = n.ctl("version", check=False, timeout=40)
+    signal_pid(n.proc.pid, signal.SIGCONT)
+    assert r.returncode == 1 and "stopped or hangs" in r.stderr
 
 
 def test_version(nodes):

@@ -253,13 +253,13 @@ def test_nothing_is_smuggled(node, key):
     """What follows a refused request is not taken for a request."""
     inner = build("POST", "/put?key=" + enc(key), b"smuggled")
     with node.conn(timeout=10) as c:
-        c.send(build("POST", "/put?key=outer", headers=[
+        c.send(build("POST", "/put?key=outer" + enc(key), headers=[
             ("Content-Length", str(len(inner))),
             ("Transfer-Encoding", "chunked")]) + b"0\r\n\r\n" + inner)
         assert c.recv().status == 400
         assert c.closed()
     assert node.get(key).status == 404
-    assert node.get("outer").status == 404
+    assert node.get("outer" + key).status == 404
 
 
 def test_long_urls(node):

@@ -1,5 +1,5 @@
 """Memory stays within its bounds: RssAnon + RssShmem of a worker, with many
-large values at once and with many idle connections."""
+large values at once (idle connections: test_hostile_http.py)."""
 
 import random
 import re
@@ -116,30 +116,6 @@ def test_stalled_readers(nodes):
         time.sleep(0.25)
         a = n.get("big")
     assert a.body == val
-
-
-@pytest.mark.limit(90)
-def test_idle_connections(nodes):
-    """33 KiB each after a first request (architecture 3), 48 allowed."""
-    count = 500 if SMALL else 2000
-    n = nodes(workers=1, stores=1).start()
-    worker = list(n.actors("worker"))[0]
-    n.put("k", b"v")
-    base = rss(worker)
-    idle = []
-    for _ in range(count):
-        c = n.conn()
-        assert c.ask("GET", "/get?key=k").body == b"v"
-        idle.append(c)
-    each = (rss(worker) - base) / count
-    print("%d idle connections, %d bytes each" % (count, each))
-    assert each < 48 * 1024
-    began = time.monotonic()
-    for _ in range(50):
-        assert n.get("k").status == 200
-    assert time.monotonic() - began < 5
-    for c in idle:
-        c.close()
 
 
 @pytest.mark.limit(60)

@@ -1,0 +1,324 @@
+/*
+ * client.c: the calls of wharf.h: connect and close, operations, statuses.
+ *
+ * Runs in programs that are not ours: nothing here exits, logs, changes the
+ * umask or a signal, or keeps state outside a connection.  An operation is a
+ * struct request; each call is one line of it.
+ */
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/client.h"
+#include "proto/msg.h"
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#define TIMEOUT_MS	5000
+#define IN_FLIGHT	1024u
+#define IN_FLIGHT_MOST	1048576u
+#define MEMORY		(128ull << 20)
+#define SPIN_US		50
+#define CLOSE_MS	1000		/* patience with nng */
+
+const char *
+wharf_library_version(void)
+{
+	return PACKAGE_VERSION;
+}
+
+const char *
+wharf_status_text(enum wharf_status s)
+{
+	return err_text((enum err)s);
+}
+
+const char *
+wharf_status_name(enum wharf_status s)
+{
+	return err_name((enum err)s) + sizeof("E_") - 1;
+}
+
+int
+wharf_status_http(enum wharf_status s)
+{
+	return err_http((enum err)s);
+}
+
+/* Connect and close */
+
+static int
+options_take(struct wharf *w, const struct wharf_options *o)
+{
+	static const struct wharf_options	none = WHARF_OPTIONS_INIT;
+
+	if (o == NULL)
+		o = &none;
+	if (o->size < sizeof(*o) || o->timeout < 0 || o->timeout > 1500000 ||
+	    o->in_flight > IN_FLIGHT_MOST || o->spin > 1000000 ||
+	    (unsigned)o->lanes > WHARF_LANES_OFF ||
+	    (o->name != NULL && strlen(o->name) > DESK_NAME_MAX))
+		return 0;
+	w->timeout = 1000 * (int64_t)(o->timeout ? o->timeout : TIMEOUT_MS);
+	w->lanes = o->lanes;
+	w->memory = o->memory ? o->memory : MEMORY;
+	w->spin = o->spin ? o->spin : SPIN_US;
+	/* Alone on one processor we would wait for ourselves. */
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		w->spin = -1;
+	w->name = strdup(o->name ? o->name : "libwharf");
+	return w->name != NULL &&
+	    ops_init(w, o->in_flight ? o->in_flight : IN_FLIGHT);
+}
+
+static int
+client_open(struct wharf *w)
+{
+	struct epoll_event	e = {
+		.events = EPOLLIN, .data.u64 = (uint64_t)UINT32_MAX << 32
+	};
+	unsigned		i;
+
+	for (i = 0; i < SEATS_MAX; i++)
+		seat_init(&w->seats[i], w, i);
+	if (getrandom(&w->inc, sizeof(w->inc), 0) != (ssize_t)sizeof(w->inc))
+		return 0;
+	w->inc |= w->inc == 0;
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	w->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return w->epoll != -1 && w->again != -1 &&
+	    epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->again, &e) == 0;
+}
+
+/* Until the first store is there, or time is over, or waiting is of no use. */
+static enum wharf_status
+client_begin(struct wharf *w)
+{
+	struct seat	*s = &w->seats[0];
+	mono_t		 end = mono_add(mono_now(), w->timeout);
+
+	w->inside = 1;
+	seat_begin(s);
+	while (s->state != SEAT_UP && mono_now().us < end.us) {
+		if (s->state == SEAT_OFF && (s->why == WHARF_DENIED ||
+		    s->why == WHARF_FULL || s->why == WHARF_PARAM) &&
+		    (w->lanes != WHARF_LANES_AUTO || !s->by_desk))
+			break;
+		client_sleep(w, end);
+	}
+	w->inside = 0;
+	return s->state == SEAT_UP ? WHARF_OK : s->why;
+}
+
+enum wharf_status
+wharf_connect(struct wharf **wp, const char *run, const struct wharf_options *o)
+{
+	struct wharf		*w;
+	enum wharf_status	 e = WHARF_NOMEM;
+
+	*wp = NULL;
+	if (run == NULL || strlen(run) > LINK_PATH_MAX - sizeof("/store.63"))
+		return WHARF_PARAM;
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		return WHARF_NOMEM;
+	w->epoll = w->again = -1;
+	if (!options_take(w, o))
+		e = w->name != NULL ? WHARF_NOMEM : WHARF_PARAM;
+	else if ((w->run = strdup(run)) != NULL && client_open(w))
+		e = client_begin(w);
+	if (e == WHARF_OK)
+		*wp = w;
+	else
+		wharf_close(w);
+	return e;
+}
+
+void
+wharf_close(struct wharf *w)
+{
+	unsigned	i;
+
+	if (w == NULL)
+		return;
+	for (i = 0; i < SEATS_MAX && w->seats[i].w != NULL; i++) {
+		seat_close(&w->seats[i], CLOSE_MS);
+		outq_free(&w->seats[i].out);
+	}
+	if (w->epoll != -1)
+		close(w->epoll);
+	if (w->again != -1)
+		close(w->again);
+	free(w->ops);
+	free(w->kept);
+	free(w->name);
+	free(w->run);
+	free(w);
+}
+
+unsigned
+wharf_in_flight(const struct wharf *w)
+{
+	return w->in_flight;
+}
+
+void
+wharf_info(const struct wharf *w, struct wharf_info *info)
+{
+	unsigned	i;
+
+	memset(info, 0, sizeof(*info));
+	info->stores = w->stores;
+	info->in_flight = w->in_flight;
+	info->reconnects = w->reconnects;
+	for (i = 0; i < w->stores; i++) {
+		if (w->seats[i].state != SEAT_UP)
+			continue;
+		info->up++;
+		info->lanes += w->seats[i].lane != NULL;
+	}
+}
+
+/* Operations */
+
+struct sync {
+	struct wharf_answer	answer;
+	int			done;
+};
+
+static void
+sync_done(struct wharf *w, const struct wharf_answer *a, void *arg)
+{
+	struct sync	*sy = arg;
+
+	sy->done = 1;
+	sy->answer = *a;
+	if (a->length == 0)
+		return;
+	if ((w->kept = malloc(a->length)) == NULL) {
+		sy->answer.status = WHARF_NOMEM;
+		sy->answer.length = 0;
+	} else {
+		memcpy(w->kept, a->value, a->length);
+	}
+	sy->answer.value = w->kept;
+}
+
+static enum wharf_status
+sync_run(struct wharf *w, struct request rq, struct wharf_answer *answer)
+{
+	struct sync	sy = { .done = 0 };
+
+	rq.fn = sync_done;
+	rq.arg = &sy;
+	if (w->inside)
+		sy.answer.status = WHARF_AGAIN;
+	else {
+		free(w->kept);
+		w->kept = NULL;
+		sy.answer.status = op_submit(w, &rq);
+		if (sy.answer.status == WHARF_OK)
+			while (!sy.done)
+				wharf_wait(w, -1);
+	}
+	if (answer != NULL)
+		*answer = sy.answer;
+	return sy.answer.status;
+}
+
+static struct request
+request(uint16_t msg, const void *key, size_t keylen)
+{
+	return (struct request){ .msg = msg, .key = key, .keylen = keylen };
+}
+
+static struct request
+request_put(const void *key, size_t keylen, const void *val, size_t vallen,
+    const struct wharf_write *how)
+{
+	return (struct request){ .msg = MSG_STORE_PUT, .key = key,
+	    .keylen = keylen, .val = val, .vallen = vallen, .how = how };
+}
+
+static enum wharf_status
+submit(struct wharf *w, struct request rq, wharf_fn *fn, void *arg)
+{
+	rq.fn = fn;
+	rq.arg = arg;
+	return op_submit(w, &rq);
+}
+
+enum wharf_status
+wharf_put(struct wharf *w, const void *key, size_t keylen, const void *val,
+    size_t vallen, const struct wharf_write *how, struct wharf_answer *a)
+{
+	struct request	rq = request_put(key, keylen, val, vallen, how);
+
+	return sync_run(w, rq, a);
+}
+
+enum wharf_status
+wharf_get(struct wharf *w, const void *key, size_t keylen,
+    struct wharf_answer *a)
+{
+	struct request	rq = request(MSG_STORE_GET, key, keylen);
+
+	return sync_run(w, rq, a);
+}
+
+enum wharf_status
+wharf_exist(struct wharf *w, const void *key, size_t keylen,
+    struct wharf_answer *a)
+{
+	struct request	rq = request(MSG_STORE_EXIST, key, keylen);
+
+	return sync_run(w, rq, a);
+}
+
+enum wharf_status
+wharf_del(struct wharf *w, const void *key, size_t keylen,
+    const struct wharf_write *how, struct wharf_answer *a)
+{
+	struct request	rq = request(MSG_STORE_DEL, key, keylen);
+
+	rq.how = how;
+	return sync_run(w, rq, a);
+}
+
+enum wharf_status
+wharf_submit_put(struct wharf *w, const void *key, size_t keylen,
+    const void *val, size_t vallen, const struct wharf_write *how,
+    wharf_fn *fn, void *arg)
+{
+	return submit(w, request_put(key, keylen, val, vallen, how), fn, arg);
+}
+
+enum wharf_status
+wharf_submit_get(struct wharf *w, const void *key, size_t keylen, wharf_fn *fn,
+    void *arg)
+{
+	return submit(w, request(MSG_STORE_GET, key, keylen), fn, arg);
+}
+
+enum wharf_status
+wharf_submit_exist(struct wharf *w, const void *key, size_t keylen,
+    wharf_fn *fn, void *arg)
+{
+	return submit(w, request(MSG_STORE_EXIST, key, keylen), fn, arg);
+}
+
+enum wharf_status
+wharf_submit_del(struct wharf *w, const void *key, size_t keylen,
+    const struct wharf_write *how, wharf_fn *fn, void *arg)
+{
+	struct request	rq = request(MSG_STORE_DEL, key, keylen);
+
+	rq.how = how;
+	return submit(w, rq, fn, arg);
+}

@@ -1,0 +1,210 @@
+/*
+ * client.h: the inside of libwharf, shared by client*.c.  Nobody else includes
+ * it; programs include wharf.h.
+ *
+ * All of it runs in the thread that calls the library, except nng's callbacks
+ * (client_nng.c), which touch the atomics of struct wire and its bell only.
+ *
+ * Words: a seat is the place of one store, with a link to it or none; an op is
+ * one request between its submission and its callback; a wire is one nng
+ * socket, which may outlive its seat while nng is closing it.
+ *
+ * Invariants
+ * 1 An op ends exactly once, in op_end; its callback runs later, from
+ *   ops_call, when nobody is inside a seat any more.
+ * 2 Frames leave a seat in the order they were put.  Places in that stream are
+ *   counted in bytes: put, and gone (handed over).  What lies at or after gone
+ *   is surely unknown to the store; nothing is ever handed over twice.
+ * 3 Before the caller may sleep on the descriptor every lane is armed.
+ */
+#ifndef PROTO_CLIENT_H
+#define PROTO_CLIENT_H
+
+#include <sys/queue.h>
+
+#include "proto/clock.h"
+#include "proto/frame.h"
+#include "proto/lane.h"
+#include "proto/msg_link.h"
+#include "proto/outq.h"
+#pragma GCC visibility push(default)
+#include "proto/wharf.h"
+#pragma GCC visibility pop
+
+#define SEATS_MAX	64u
+#define SEAT_US		5000000		/* a link must be up by then */
+#define SEAT_BATCH	4096u		/* frames of one seat per turn */
+
+/* client_nng.c: one nng socket. */
+struct wire;
+
+enum wire_bits {
+	WIRE_RECEIVED	= 1 << 0,
+	WIRE_SENT	= 1 << 1,
+	WIRE_PIPE	= 1 << 2	/* a pipe came or went */
+};
+
+enum wire_kind { WIRE_DESK, WIRE_LINK };	/* REQ, PAIR1 */
+
+/* Dials path, for ever in the background; NULL: nng refused. */
+struct wire	*wire_new(const char *path, enum wire_kind);
+/* Closes on a thread of its own; waits ms for it at most. */
+void		 wire_free(struct wire *, int ms);
+int		 wire_fd(const struct wire *);		/* its bell */
+/* What happened since the last time. */
+unsigned	 wire_take(struct wire *);
+int		 wire_happened(const struct wire *);
+int		 wire_is_up(const struct wire *);	/* has a pipe */
+int		 wire_sending(const struct wire *);
+void		 wire_receive(struct wire *);
+/* After WIRE_RECEIVED: 1 and the message, which lives until wire_drop. */
+int		 wire_message(struct wire *, const uint8_t **p, size_t *n);
+void		 wire_drop(struct wire *);
+/* 0: no memory. */
+int		 wire_send(struct wire *, const uint8_t *p, size_t n);
+/* After WIRE_SENT: 0: it failed. */
+int		 wire_sent(struct wire *);
+
+struct op {
+	TAILQ_ENTRY(op)	 all;
+	uint32_t	 index, turn;	/* both make the id */
+	int		 active;
+	unsigned	 seat;
+	uint16_t	 msg;
+	enum wharf_status status;	/* once ended without an answer */
+	mono_t		 due;
+	uint64_t	 begin, end;	/* its place in the seat's stream */
+	wharf_fn	*fn;
+	void		*arg;
+};
+TAILQ_HEAD(op_list, op);
+
+enum seat_state {
+	SEAT_OFF,		/* until a new try */
+	SEAT_ASK,		/* asked for a lane */
+	SEAT_DESK,		/* asked the front desk */
+	SEAT_HELLO,		/* dialling the link, HELLO said */
+	SEAT_UP
+};
+
+/* An answer that comes by pieces. */
+struct pieces {
+	struct frame	 f;		/* of the first piece */
+	uint8_t		*bytes;		/* NULL: nobody wants it */
+	uint32_t	 got;
+	int		 active;
+};
+
+struct seat {
+	struct wharf	*w;
+	unsigned	 number;
+	enum seat_state	 state;
+	mono_t		 since;		/* of this state */
+	mono_t		 due;		/* for leaving it, unless UP */
+	int64_t		 pause;		/* usec before the next try */
+	int		 by_desk;	/* the lane failed: the other way */
+	int		 were_up;
+	int		 broken;	/* to be lost at the end of the turn */
+	enum wharf_status why;		/* of the last failure */
+
+	int		 ask;		/* the lanes socket, -1 none */
+	struct wire	*wire;
+	struct lane	*lane;
+	int		 bell;		/* of the lane, both ways; -1 none */
+	int		 armed;		/* the store thinks that we sleep */
+	unsigned	 rung;
+	struct desk_answer link;
+
+	struct outq	 out;
+	uint64_t	 put, gone;
+	int		 half;		/* a value has gone in part */
+	unsigned	 ops;		/* not ended */
+	unsigned	 expired;	/* of ended ops frames may lie in out */
+	struct pieces	 in;
+};
+
+struct wharf {
+	char		*run, *name;
+	int64_t		 timeout;	/* usec */
+	int		 spin;		/* usec */
+	unsigned	 spin_skip;	/* waits that do not spin */
+	unsigned	 spin_pause;	/* grows with each spin in vain */
+	enum wharf_lanes lanes;
+	size_t		 memory, queued, assembled;
+	uint32_t	 inc;		/* our own */
+	int		 epoll, again;	/* again: an eventfd for ourselves */
+	int		 polled;	/* wharf_fd was called */
+	int		 inside;	/* of a callback or a turn */
+	int		 breaks;	/* some seat is broken */
+	mono_t		 next;		/* when something is due; .us 0: never */
+	unsigned	 stores;	/* 0: not known yet */
+	struct seat	 seats[SEATS_MAX];
+
+	struct op	*ops;
+	unsigned	 max_ops, in_flight;
+	struct op_list	 idle, flying, ended;
+	unsigned	 calls;		/* callbacks run */
+	uint64_t	 reconnects;
+	void		*kept;		/* value of the last sync answer */
+};
+
+/* What to do, in general; client_op.c makes the frame of it. */
+struct request {
+	uint16_t	 msg;
+	const void	*key, *val;
+	size_t		 keylen, vallen;
+	const struct wharf_write *how;	/* or NULL */
+	wharf_fn	*fn;
+	void		*arg;
+};
+
+/* client_op.c */
+int		 ops_init(struct wharf *, unsigned max);
+enum wharf_status op_submit(struct wharf *, const struct request *);
+/* The op that this answer is for, or NULL: it came too late. */
+struct op	*op_find(struct seat *, const struct frame *);
+/* An answer: the callback runs at once. */
+void		 op_answer(struct wharf *, struct op *, const struct frame *);
+void		 op_end(struct wharf *, struct op *, enum wharf_status);
+/* Ends what is too late. */
+void		 ops_expire(struct wharf *, mono_t now);
+/* The link of a seat is gone. */
+void		 ops_lost(struct seat *);
+/* Runs the callbacks of ended ops. */
+void		 ops_call(struct wharf *);
+
+/* client_link.c: how a seat gets its link, and loses it. */
+void		 seat_init(struct seat *, struct wharf *, unsigned number);
+void		 seat_begin(struct seat *);
+/* The link is to be given up, once nobody is inside it any more. */
+void		 seat_break(struct seat *, enum wharf_status why);
+/* Gives it up now; a new try after a pause. */
+void		 seat_lost(struct seat *);
+/* Closes all and waits ms for nng at most. */
+void		 seat_close(struct seat *, int ms);
+enum seat_event { SEAT_ON_ASK, SEAT_ON_WIRE, SEAT_ON_BELL, SEAT_EVENTS };
+void		 seat_on(struct seat *, enum seat_event);
+void		 seat_time(struct seat *, mono_t now);
+
+/* client_io.c: frames of a seat. */
+/* Bytes that a request takes. */
+size_t		 seat_cost(const struct frame *);
+/* Puts a request, by pieces if it is long; 0: no memory. */
+int		 seat_put(struct seat *, struct frame *);
+void		 seat_flush(struct seat *);
+/* Takes what the lane holds; 1: there may be more. */
+int		 seat_read_lane(struct seat *);
+/* Takes the frames of an nng message. */
+void		 seat_read_message(struct seat *, const uint8_t *p, size_t n);
+/* 0: something came in, or can go out: do not sleep. */
+int		 seat_arm(struct seat *);
+void		 seat_forget_out(struct seat *);
+void		 seat_forget_in(struct seat *);
+
+/* client_loop.c */
+int		 client_watch(struct wharf *, int fd, unsigned seat,
+		    enum seat_event, uint32_t events);
+/* Waits until w->next, end (.us 0: none) or an event; then a turn. */
+void		 client_sleep(struct wharf *, mono_t end);
+
+#endif

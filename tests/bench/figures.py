@@ -1,0 +1,72 @@
+"""The figures that issue 3 asks for, from the medians of a run."""
+
+
+class Missing(Exception):
+    pass
+
+
+class Figure:
+    def __init__(self, text, sign, wanted, value, unit=""):
+        self.text, self.sign, self.wanted = text, sign, wanted
+        self.value, self.unit = value, unit
+
+    def line(self, results):
+        """[figure, wanted, measured, met]"""
+        want = "%s %g%s" % (self.sign, self.wanted, self.unit)
+        try:
+            v = self.value(results)
+        except Missing:
+            return [self.text, want, "-", "not measured"]
+        met = v >= self.wanted if self.sign == ">=" else v <= self.wanted
+        return [self.text, want, "%.2f%s" % (v, self.unit),
+                "yes" if met else "**no**"]
+
+
+def of(results, row, side, what):
+    value = results.get(row, {}).get(side, {}).get(what)
+    if not value:               # 0: it stood still; nothing follows from it
+        raise Missing
+    return value
+
+
+def ratio(what, row, a, b):
+    """Of side a to side b in one row."""
+    return lambda r: of(r, row, a, what) / of(r, row, b, what)
+
+
+def rate(row, a="Wharf", b="Redis"):
+    return ratio("rate", row, a, b)
+
+
+def p50(row, a="Wharf", b="Redis"):
+    return ratio("p50", row, a, b)
+
+
+FIGURES = [
+    Figure("GET 256 B, 100 connections, 1s: rate to Redis's", ">=", 1.0,
+           rate("1s get 256")),
+    Figure("PUT 256 B, 100 connections, 1s: rate to Redis's", ">=", 1.0,
+           rate("1s put 256")),
+    Figure("PUT 256 B, 100 connections, always: rate to Redis's", ">=", 1.0,
+           rate("always put 256")),
+    Figure("GET 256 B, 100 connections: rate to bare libmicrohttpd's", ">=",
+           0.65, rate("1s get 256", b="bare libmicrohttpd")),
+    Figure("GET, 1 connection: median latency to Redis's", "<=", 1.3,
+           p50("always get 256 one")),
+    Figure("PUT always, 1 connection: median latency to Redis's", "<=", 1.5,
+           p50("always put 256 one")),
+    Figure("GET 64 KiB: rate to Redis's", ">=", 0.9, rate("1s get 65536")),
+    Figure("PUT 64 KiB: rate to Redis's", ">=", 0.7, rate("1s put 65536")),
+    Figure("GET, 1000 connections: rate to its own at 100", ">=", 0.8,
+           rate("1s get 256 conns", "Wharf, 1000", "Wharf, 100")),
+    Figure("PUT, 1000 connections: rate to its own at 100", ">=", 0.8,
+           rate("1s put 256 conns", "Wharf, 1000", "Wharf, 100")),
+    Figure("libwharf GET, 64 in flight: rate to Redis -P 64", ">=", 0.8,
+           rate("1s get 256 libwharf", "libwharf, 64", "Redis -P 64")),
+    Figure("libwharf PUT, 64 in flight: rate to Redis -P 64", ">=", 0.8,
+           rate("1s put 256 libwharf", "libwharf, 64", "Redis -P 64")),
+    Figure("libwharf GET, one in flight: median latency to HTTP's", "<=", 0.7,
+           p50("always get 256 one", "libwharf", "Wharf")),
+    Figure("idle keep-alive connection", "<=", 40,
+           lambda r: of(r, "idle", "Wharf", "bytes") / 1024, " KiB"),
+]

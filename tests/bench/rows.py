@@ -1,0 +1,107 @@
+"""What make bench measures: rows, and the sides that take turns in each."""
+
+import peers
+
+SIZES = (256, 1024, 4096, 16384, 65536)
+# Keys by size: enough that no cache holds them by accident, and quickly put.
+KEYS = {256: 100000, 1024: 50000, 4096: 20000, 16384: 5000, 65536: 1000}
+DEL_KEYS = {1: 4000, 8: 20000}
+BIG_STEP = 10 ** 9              # ranges of keys that do not touch
+
+
+class Side:
+    """One server driven in one way; all of a row take turns."""
+
+    def __init__(self, label, server, protocol="http", **args):
+        self.label, self.server, self.protocol = label, server, protocol
+        self.args = args        # of the generator, over the row's
+        self.tool = args.pop("tool", None)
+
+
+class Row:
+    def __init__(self, name, sync, sides, lanes="on", op="get", size=256,
+                 conns=100, depth=1):
+        self.name, self.sync, self.lanes = name, sync, lanes
+        self.op, self.size = op, size
+        self.conns, self.depth = conns, depth
+        self.sides = [s for s in sides if s.server in SERVERS]
+
+    @property
+    def first(self):
+        """Keys that are deleted are not those that others read."""
+        at = SIZES.index(self.size) + 1
+        return BIG_STEP * (at + (10 if self.op == "del" else 0))
+
+    @property
+    def keys(self):
+        n = KEYS[self.size]
+        return min(n, DEL_KEYS.get(self.conns, n)) if self.op == "del" else n
+
+
+SERVERS = {"wharf", "bare"}
+if peers.which("redis-server"):
+    SERVERS.add("redis")
+if peers.which("nginx"):
+    SERVERS.add("nginx")
+
+
+def wharf(label="Wharf", **args):
+    return Side(label, "wharf", **args)
+
+
+def redis(label="Redis", **args):
+    return Side(label, "redis", "resp", **args)
+
+
+def pair():
+    return [wharf(), redis()]
+
+
+def short_rows():
+    """Those that the figures of the project are about."""
+    web = [Side("bare libmicrohttpd", "bare"), Side("nginx", "nginx")]
+    rows = [
+        Row("1s get 256", "1s", pair() + web),
+        Row("1s put 256", "1s", pair(), op="put"),
+        Row("1s get 65536", "1s", pair(), size=65536),
+        Row("1s put 65536", "1s", pair(), size=65536, op="put"),
+    ]
+    for op in ("get", "put"):
+        rows.append(Row("1s %s 256 conns" % op, "1s", [
+            wharf("Wharf, 1000"), wharf("Wharf, 100", conns=100)],
+            op=op, conns=1000))
+        rows.append(Row("1s %s 256 libwharf" % op, "1s", [
+            wharf("libwharf, 64", protocol="wharf"), redis("Redis -P 64")],
+            op=op, conns=1, depth=64))
+    return rows + [
+        Row("always put 256", "always", pair(), op="put"),
+        Row("always get 256 one", "always",
+            [wharf(), redis(), wharf("libwharf", protocol="wharf")], conns=1),
+        Row("always put 256 one", "always", pair(), conns=1, op="put"),
+    ] + tool_rows()
+
+
+def tool_rows():
+    """The generator against the well-known ones, at the same server."""
+    rows = []
+    if peers.which("wrk"):
+        rows.append(Row("tool nginx", "1s", [
+            Side("wharf-bench", "nginx"), Side("wrk", "nginx", tool="wrk")]))
+    if peers.which("redis-benchmark"):
+        rows.append(Row("tool redis", "1s", [
+            redis("wharf-bench"),
+            redis("redis-benchmark", tool="redis-benchmark")]))
+    return [r for r in rows if r.sides]
+
+
+def full_rows():
+    """Every size, number of connections, verb, policy; lanes on and off."""
+    rows = short_rows()
+    for sync in ("1s", "always"):
+        for lanes in ("on", "off"):
+            for size in SIZES:
+                for op in ("get", "put", "del"):
+                    rows += [Row("grid %s lanes-%s %s %d c%d" % (
+                        sync, lanes, op, size, conns), sync, pair(), lanes,
+                        op, size, conns) for conns in (1, 8, 100, 1000)]
+    return rows

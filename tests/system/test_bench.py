@@ -1,0 +1,157 @@
+"""The load generator of make bench counts what happens, not what it hopes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from node import BUILD, HERE
+
+sys.path.insert(0, os.path.join(HERE, "..", "bench"))
+import document                                                  # noqa: E402
+from figures import FIGURES, Figure, Missing                     # noqa: E402
+
+GENERATOR = os.path.join(BUILD, "tests", "bench", "wharf-bench")
+
+
+def generate(address, *args):
+    r = subprocess.run([GENERATOR, *args, address], capture_output=True,
+                       text=True, timeout=50)
+    assert r.returncode == 0, r.stderr
+    return json.loads(r.stdout)
+
+
+def address(node, protocol):
+    return node.run if protocol == "wharf" else "%s:%d" % node.addr
+
+
+@pytest.mark.parametrize("protocol", ["http", "wharf"])
+def test_generator_and_node(node, protocol):
+    """What it put is what the node has, and what it reads back; what it
+    deleted is gone; values of another length are noticed."""
+    def run(*args):
+        return generate(address(node, protocol), "-p", protocol, "-k", "500",
+                        *args)
+    all_keys = ("-n", "500", "--dist=sequential", "--check")
+    d = run("-m", "put", "-s", "3000", "-c", "7", "-d", "3", *all_keys)
+    assert (d["count"], d["missed"], d["errors"]["total"]) == (500, 0, 0)
+    assert d["latency_us"]["put"]["uncorrected"]["count"] == 500
+    assert len(node.get("key:000000000499").body) == 3000
+    assert node.get("key:000000000500").status == 404
+
+    d = run("-s", "3000", "-c", "7", *all_keys)
+    assert (d["count"], d["missed"], d["errors"]["total"]) == (500, 0, 0)
+    node.put("key:000000000007", b"y" * 3000)
+    assert run("-s", "3000", *all_keys)["errors"]["content"] == 1
+    assert run("-s", "2999", *all_keys)["errors"]["size"] == 500
+
+    assert run("-m", "del", "-c", "2", *all_keys)["missed"] == 0
+    d = run("-s", "3000", *all_keys)
+    assert (d["missed"], d["errors"]["total"]) == (500, 0)
+
+
+def test_open_loop_rate(node):
+    """It sends what was asked for, no matter how fast the answers are."""
+    d = generate(address(node, "http"), "-m", "put:50,get:50", "-k", "100",
+                 "-r", "500", "-t", "1", "-w", "0", "-c", "5")
+    assert d["loop"] == "open" and d["issued"] == 500
+    assert d["latency_us"]["all"]["corrected"]["count"] == 500
+
+
+class Script(threading.Thread):
+    """Serves one connection after another: reads a request's head, sends the
+    next piece of the script; None closes."""
+
+    def __init__(self, pieces):
+        super().__init__(daemon=True)
+        self.pieces = list(pieces)
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.sock.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while self.pieces:
+            conn, _ = self.sock.accept()
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with conn:
+                self.serve(conn)
+
+    def serve(self, conn):
+        data = b""
+        while self.pieces:
+            while b"\r\n\r\n" not in data:
+                got = conn.recv(65536)
+                if not got:
+                    return
+                data += got
+            data = data.split(b"\r\n\r\n", 1)[1]
+            piece = self.pieces.pop(0)
+            if piece is None:
+                return
+            for part in piece:
+                conn.sendall(part)
+
+
+def reply(status, body=b""):
+    return b"HTTP/1.1 %d X\r\nVersion: 1\r\nContent-Length: %d\r\n\r\n%s" % (
+        status, len(body), body)
+
+
+def single(data):
+    return [data[i:i + 1] for i in range(len(data))]
+
+
+def test_generator_counts_faults():
+    s = Script([single(reply(200, b"x" * 50)), [reply(200, b"x" * 50)],
+                [reply(200, b"x" * 49)], [reply(503)], None, [reply(404)],
+                [b"not HTTP at all"], [reply(200, b"x" * 50)]])
+    d = generate(s.address, "-n", "8", "-s", "50")
+    e = d["errors"]
+    assert d["issued"] == 8 and d["count"] == 6 and d["missed"] == 1
+    assert e["size"] == 1 and e["status"] == {"503": 1}
+    assert e["closed"] == 2 and e["unanswered"] == 0
+    assert e["total"] == 4
+
+
+def test_generator_needs_a_server():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+    r = subprocess.run([GENERATOR, "127.0.0.1:%d" % port],
+                       capture_output=True, text=True, timeout=20)
+    assert r.returncode == 1 and "connect" in r.stderr
+
+
+def test_document_keeps_what_is_by_hand():
+    old = "# A\n\nold\n\n## Rows\n\n1\n\n## Where\n\nby hand\n\n## Why\n\nkept\n"
+    new = document.replace(old, {"": "# A\n\nnew\n", "Rows": "2", "Many": "3"})
+    assert new == ("# A\n\nnew\n\n## Many\n\n3\n\n## Rows\n\n2\n\n"
+                   "## Where\n\nby hand\n\n## Why\n\nkept\n")
+    assert document.replace(new, {}) == new
+
+
+def test_figures_say_what_is_met():
+    def value(r):
+        if r is None:
+            raise Missing
+        return r
+    f = Figure("x", "<=", 1.5, value, " s")
+    assert f.line(1.5) == ["x", "<= 1.5 s", "1.50 s", "yes"]
+    assert f.line(1.51)[3] == "**no**"
+    assert Figure("x", ">=", 1, value).line(0.99)[3] == "**no**"
+    assert f.line(None)[3] == "not measured"
+    # Each names rows and sides that exist.
+    assert all(g.line({})[3] == "not measured" for g in FIGURES)
+
+
+def test_figures_fit_the_rows():
+    import rows
+    rows.SERVERS = {"wharf", "redis", "nginx", "bare"}
+    some = {"rate": 1.0, "p50": 1.0, "bytes": 1.0}
+    results = {r.name: {s.label: some for s in r.sides}
+               for r in rows.short_rows()}
+    results["idle"] = {"Wharf": some}
+    assert "not measured" not in [f.line(results)[3] for f in FIGURES]

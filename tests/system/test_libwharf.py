@@ -1,0 +1,451 @@
+"""libwharf against a real node: tests/client_drive.c does what it is told; and
+wharfd's lanes socket against askers of all kinds."""
+
+import array
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+import zlib
+
+import pytest
+
+import nng_client as nc
+from node import BUILD, LONG, SMALL, signal_pid, wait_for
+
+AUTO, ON, OFF = 0, 1, 2
+CREATE, IS_DUP, VERERROR = 4, 2, 8
+LANES = ["off" not in os.environ.get("WHARF_OPTS", "")]
+WAYS = [ON, OFF] if LANES[0] else [OFF]
+needs_lanes = pytest.mark.skipif(not LANES[0], reason="lanes are off")
+
+
+class Drive:
+    """One client_drive."""
+
+    def __init__(self, node, lanes=AUTO, timeout=20000, in_flight=1024,
+                 memory=128 << 20, connect=True):
+        self.proc = subprocess.Popen(
+            [os.path.join(BUILD, "client_drive")], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=dict(node.env))
+        self.status = None
+        if connect:
+            self.status = self("connect %s %d %d %d %d" % (
+                node.run, lanes, timeout, in_flight, memory))
+
+    def tell(self, line):
+        self.proc.stdin.write(line + "\n")
+        self.proc.stdin.flush()
+
+    def hear(self):
+        line = self.proc.stdout.readline()
+        assert line, "client_drive ended with %s" % self.proc.wait(10)
+        return line.rstrip("\n")
+
+    def __call__(self, line):
+        self.tell(line)
+        return self.hear()
+
+    def put(self, key, size=5, seed=1, ver=0, ttl=0, flags=0):
+        """(status, version, flags, crc)"""
+        a = self("put %s %d %d %d %d %d" % (
+            key, size, seed, ver, ttl, flags)).split()
+        return a[0], int(a[1]), int(a[2]), int(a[3], 16)
+
+    def get(self, key):
+        """(status, version, ttl, length, crc)"""
+        a = self("get " + key).split()
+        return a[0], int(a[1]), int(a[2]), int(a[3]), int(a[4], 16)
+
+    def counts(self, line):
+        """{status: how many}"""
+        return {name: int(n) for name, n in (
+            word.split("=") for word in self(line).split())}
+
+    def info(self):
+        return dict(zip(("stores", "up", "lanes", "in_flight", "reconnects"),
+                        map(int, self("info").split())))
+
+    def close(self):
+        self.proc.stdin.close()
+        return self.proc.wait(30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.proc.poll() is None:
+            try:
+                assert self.close() == 0
+            finally:
+                self.proc.kill()
+                self.proc.wait()
+        self.proc.stdout.close()
+
+
+@pytest.fixture(params=WAYS, ids=lambda p: {ON: "lanes", OFF: "nng"}[p])
+def way(request):
+    return request.param
+
+
+def all_up(d, n):
+    wait_for("all links are up", 20, lambda: d.info()["up"] == n)
+
+
+def test_round(node, way):
+    with Drive(node, way) as d:
+        assert d.status == "OK"
+        for i in range(20):
+            key = "lib-%d-%d" % (way, i)
+            status, ver, flags, crc = d.put(key, 100 + i, i)
+            assert (status, ver, flags) == ("OK", 1, 0)
+            h = node.get(key)
+            assert (zlib.crc32(h.body), h.version) == (crc, 1)
+            assert node.put(key, b"by http").version == 2
+            assert d.get(key) == ("OK", 2, 0, 7, zlib.crc32(b"by http"))
+            assert d("exist " + key) == "OK 2"
+            assert d("del %s 7" % key) == "VERSION 2"
+            assert d("del %s 2" % key).startswith("OK")
+            assert d.get(key)[0] == "NOTFOUND" and node.get(key).status == 404
+        info = d.info()
+        assert info["stores"] == 2 and info["up"] == 2
+        assert info["lanes"] == (2 if way == ON else 0)
+
+
+def test_writes(node, way):
+    key = "lib-w-%d-%d" % (way, time.time_ns())
+    with Drive(node, way) as d:
+        assert d.put(key, ver=3)[:1] == ("VERSION",)
+        assert d.put(key, flags=CREATE)[:2] == ("OK", 1)
+        assert d.put(key, flags=CREATE)[0] == "EXISTS"
+        assert d.put(key, ver=9)[:3] == ("VERSION", 1, VERERROR)
+        assert d.put(key, ver=1)[:2] == ("OK", 2)
+        assert d.put(key, ver=500, flags=IS_DUP)[:2] == ("OK", 500)
+        assert d.put(key, ttl=60000)[:2] == ("OK", 501)
+        assert 0 < d.get(key)[2] <= 60000
+        assert d.put(key, ttl=200)[0] == "OK"
+        wait_for("it expires", 10, lambda: d.get(key)[0] == "NOTFOUND")
+
+
+@pytest.mark.parametrize("size", [1, 131072, 131073, (1 << 20) + 1] +
+                         ([] if SMALL else [64 << 20]))
+def test_sizes(node, way, size):
+    key = "lib-size-%d" % size
+    with Drive(node, way, timeout=60000) as d:
+        status, _, _, crc = d.put(key, size, 3)
+        assert status == "OK"
+        assert d.get(key)[3:] == (size, crc)
+        body = node.get(key).body
+        assert (len(body), zlib.crc32(body)) == (size, crc)
+        assert d("del %s 0" % key).startswith("OK")
+
+
+def test_long_keys(node, way):
+    with Drive(node, way) as d:
+        assert d.put("@65536", 300000)[0] == "OK"
+        assert d.get("@65536")[3] == 300000
+        assert d.put("@65537")[0] == "PARAM"
+        assert d("del @65536 0").startswith("OK")
+
+
+@pytest.mark.parametrize("wait", ["drain", "poll"])
+def test_many(node, way, wait):
+    n = 300 if SMALL else 2000
+    with Drive(node, way, in_flight=n) as d:
+        prefix = "lib-many-%s-%d-" % (wait, way)
+        for op, want in (("put", "OK"), ("get", "OK"), ("exist", "OK"),
+                         ("del", "OK"), ("get", "NOTFOUND")):
+            assert d.counts("submit %s %d %s 200" % (op, n, prefix)) == {
+                "OK": n}
+            assert d.counts(wait) == {want: n}
+        assert d.counts("submit get %d k 0" % (n + 7)) == {"OK": n, "AGAIN": 7}
+        assert d.counts(wait) == {"NOTFOUND": n}
+        assert d.counts("many put %d 64 %s 3000" % (n, prefix)) == {"OK": n}
+
+
+def test_several_threads_of_clients(node, way):
+    """What one client writes the others read, all at once."""
+    with Drive(node, way) as a, Drive(node, way) as b, Drive(node, way) as c:
+        clients = (a, b, c)
+        for i, d in enumerate(clients):
+            d.tell("many put 500 64 lib-at-once-%d- 256" % i)
+        assert [d.hear().strip() for d in clients] == ["OK=500"] * 3
+        for i, d in enumerate(clients):
+            d.tell("many get 500 64 lib-at-once-%d- 0" % ((i + 1) % 3))
+        assert [d.hear().strip() for d in clients] == ["OK=500"] * 3
+
+
+def test_memory_bound(node, way):
+    with Drive(node, way, memory=300000) as d:
+        assert d.put("lib-mem", 400000)[0] == "TOOBIG"
+        assert node.put("lib-mem", b"x" * 2000000).status == 200
+        assert d.get("lib-mem")[0] == "NOMEM"
+        assert d.get("lib-mem")[0] == "NOMEM"
+        assert d.put("lib-mem", 200000)[0] == "OK"
+        assert d.get("lib-mem")[3] == 200000
+
+
+def test_store_killed(nodes, way):
+    """Every op ends; what was said to be done is, what was said not to be done
+    is not; nothing is done twice; the link comes back by itself."""
+    n = nodes(workers=1, stores=1).start()
+    rounds = 8 if LONG else 2
+    with Drive(n, way, timeout=10000) as d:
+        ok = unsure = 0
+        for _ in range(rounds):
+            store, = n.actors("store")
+            d.tell("many put 3000 64 lib-kill- 64")
+            time.sleep(0.02)
+            signal_pid(store, signal.SIGKILL)
+            counts = {k: int(v) for k, v in (
+                w.split("=") for w in d.hear().split())}
+            assert sum(counts.values()) == 3000
+            assert set(counts) <= {"OK", "UNSURE", "NOTREADY"}, counts
+            assert counts.get("UNSURE", 0) <= 64
+            ok += counts.get("OK", 0)
+            unsure += counts.get("UNSURE", 0)
+            wait_for("store is back", 20,
+                     lambda: d.put("lib-back")[0] == "OK")
+        assert d.info()["reconnects"] == rounds
+        versions = 0
+        for i in range(3000):
+            a = n.get("lib-kill-%d" % i)
+            versions += a.version if a.status == 200 else 0
+        assert ok <= versions <= ok + unsure
+
+
+def test_store_stopped(nodes, way):
+    """A store that does not answer: 504 for what it has, after the time-out;
+    and it lives on."""
+    n = nodes(workers=1, stores=1).start()
+    with Drive(n, way, timeout=1000) as d:
+        assert d.put("lib-stop")[:2] == ("OK", 1)
+        store, = n.actors("store")
+        signal_pid(store, signal.SIGSTOP)
+        assert d.counts("submit put 10 lib-stopped- 10") == {"OK": 10}
+        assert d.counts("drain") == {"TIMEOUT": 10}
+        signal_pid(store, signal.SIGCONT)
+        # Late answers are nobody's.
+        wait_for("it answers again", 20,
+                 lambda: d.put("lib-stop")[0] == "OK")
+        assert d.get("lib-stop")[0] == "OK"
+
+
+def test_nobody_there(nodes):
+    n = nodes()
+    os.makedirs(n.run)
+    with Drive(n, AUTO, timeout=300) as d:
+        assert d.status == "NOTREADY"
+
+
+def test_full(nodes, way):
+    n = nodes({"limits.clients": 2}, workers=1, stores=1).start()
+    with Drive(n, way) as a:
+        with Drive(n, way) as b:
+            assert (a.status, b.status) == ("OK", "OK")
+            with Drive(n, way, timeout=4000) as c:
+                assert c.status == "FULL"
+            with Drive(n, AUTO, timeout=4000) as c:
+                assert c.status == "FULL"
+            assert a.put("lib-full")[0] == "OK"
+        # A place is free again.
+        def again():
+            with Drive(n, way, timeout=4000) as c:
+                return c.status == "OK"
+        wait_for("the place of the second", 20, again)
+
+
+def test_lanes_off(nodes):
+    n = nodes({"lanes.enabled": "off"}, workers=1, stores=1).start()
+    assert not os.path.exists(os.path.join(n.run, "lanes"))
+    with Drive(n, AUTO) as d:
+        assert d.put("lib-off")[0] == "OK"
+        assert d.info()["lanes"] == 0
+    with Drive(n, ON, timeout=300) as d:
+        assert d.status == "NOTREADY"
+
+
+# -- the lanes socket -----------------------------------------------------------
+
+LANES_ASK = 50
+
+
+def dial(n):
+    """A socket to wharfd; where its backlog is full one comes again."""
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(10)
+
+    def there():
+        try:
+            s.connect(os.path.join(n.run, "lanes"))
+            return True
+        except BlockingIOError:
+            return False
+    wait_for("wharfd accepts", 20, there)
+    return s
+
+
+def ask(n, name=b"raw", seat=0, data=None, msg=LANES_ASK, fds=()):
+    """(socket, frame or None, descriptors) of one question."""
+    s = dial(n)
+    if data is None:
+        value = struct.pack("<BH", 1, len(name)) + name
+        data = bytearray(nc.pack(msg, 9, value=value, type_=0))
+        data[12:14] = struct.pack("<H", seat)
+    socket.send_fds(s, [bytes(data)], list(fds))
+    got, gotten, _, _ = socket.recv_fds(s, 4096, 4)
+    return s, (nc.unpack(got)[0] if got else None), list(gotten)
+
+
+def drop(s, fds):
+    for fd in fds:
+        os.close(fd)
+    s.close()
+
+
+def nfds(pid):
+    return len(os.listdir("/proc/%d/fd" % pid))
+
+
+@needs_lanes
+def test_ask(node):
+    s, f, fds = ask(node, seat=1)
+    assert (f.msg, f.flags, f.status, f.id) == (LANES_ASK, nc.REPLY, 0, 9)
+    assert len(fds) == 2
+    version, stores, _, _, seat = struct.unpack_from("<BHHHH", f.value)
+    assert (version, stores, seat) == (1, 2, 1)
+    drop(s, fds)
+    mode = os.stat(os.path.join(node.run, "lanes")).st_mode & 0o777
+    assert mode == 0o660
+
+
+@needs_lanes
+def test_bad_askers(nodes):
+    n = nodes(workers=1, stores=1).start()
+    pid = n.proc.pid
+    before = nfds(pid)
+    for data in (b"x", b"WRF1" + bytes(108), os.urandom(300), bytes(2000),
+                 nc.pack(nc.PUT, 1, b"k", b"v"), nc.pack(nc.DESK_HELLO, 1),
+                 nc.pack(LANES_ASK, 1, value=b"\2\0\0"),
+                 nc.pack(LANES_ASK, 1, flags=nc.REPLY, value=b"\1\0\0")):
+        s, f, fds = ask(n, data=data)
+        assert f is not None and f.status != nc.OK and fds == []
+        assert s.recv(10) == b""
+        drop(s, fds)
+    # Descriptors that nobody asked for are closed, not kept.
+    r, w = os.pipe()
+    s, f, fds = ask(n, fds=[w])
+    os.close(w)
+    assert f.status == nc.OK and os.read(r, 1) == b""
+    drop(s, [*fds, r])
+    # The silent are sent away, and so are the many.
+    silent = [dial(n) for _ in range(80)]
+    answers = [s.recv(4096) for s in silent]
+    assert answers.count(b"") >= 60
+    for a in answers:
+        assert not a or nc.unpack(a)[0].status == 24
+    for s in silent:
+        s.close()
+    with Drive(n, ON) as d:
+        assert d.put("lib-after")[0] == "OK"
+    wait_for("no descriptor is left behind", 20, lambda: nfds(pid) <= before)
+
+
+@needs_lanes
+def test_asks_and_never_comes(nodes):
+    """Whoever takes the lane but never says HELLO holds its place for 5 s."""
+    n = nodes({"limits.clients": 3}, workers=1, stores=1).start()
+    store, = n.actors("store")
+    before = nfds(store)
+    held = [ask(n) for _ in range(6)]
+    good = [h for h in held if h[2]]
+    assert len(good) == 6           # wharfd does not know; the store tells it
+    told = 0
+    for s, _, fds in held:
+        got = s.recv(4096)          # E_FULL, or the end
+        told += bool(got) and nc.unpack(got)[0].status == nc.FULL
+        drop(s, fds)
+    assert told == 3
+    with Drive(n, ON, timeout=20000) as d:
+        assert d.status == "OK" and d.put("lib-place")[0] == "OK"
+    wait_for("the store has closed them", 20, lambda: nfds(store) <= before)
+
+
+@needs_lanes
+def test_garbage_in_the_lane(nodes):
+    """A client gone mad: its link goes, the store and the others live on."""
+    n = nodes(workers=1, stores=1).start()
+    store, = n.actors("store")
+    with Drive(n, ON) as good, Drive(n, ON) as bad:
+        assert bad.put("lib-mad")[0] == "OK"
+        maps = [line for line in open("/proc/%d/maps" % bad.proc.pid)
+                if "memfd:wharf-lane" in line]
+        assert maps
+        start, end = (int(x, 16) for x in maps[0].split()[0].split("-"))
+        with open("/proc/%d/mem" % bad.proc.pid, "r+b", buffering=0) as mem:
+            mem.seek(start + 4096)
+            mem.write(b"\xa5" * (64 << 10))
+            mem.seek(start + 64)
+            mem.write(struct.pack("<Q", 1 << 40))
+        bad.tell("many put 100 8 lib-mad- 10")
+        assert good.put("lib-good")[0] == "OK"
+        bad.hear()
+        wait_for("it has a new link", 20,
+                 lambda: bad.put("lib-mad")[0] == "OK")
+        assert good.counts("many get 100 8 lib-mad- 0")
+    assert n.actors("store").keys() == {store}
+
+
+@needs_lanes
+def test_client_dies(nodes):
+    n = nodes({"limits.clients": 2}, workers=1, stores=1).start()
+    store, = n.actors("store")
+    before = nfds(store), nfds(n.proc.pid)
+    for _ in range(6):
+        d = Drive(n, ON)
+        assert d.status == "OK"
+        d.tell("many put 100000 64 lib-dies- 100")
+        time.sleep(0.05)
+        d.proc.kill()
+        d.proc.wait()
+        d.proc.stdin.close()
+        d.proc.stdout.close()
+        wait_for("the store has noticed", 20,
+                 lambda: nfds(store) <= before[0])
+    wait_for("wharfd too", 20, lambda: nfds(n.proc.pid) <= before[1])
+    assert n.actors("store").keys() == {store}
+
+
+@needs_lanes
+def test_client_hangs(nodes):
+    """Its answers pile up to a bound; the others are served."""
+    n = nodes(workers=1, stores=1).start()
+    with Drive(n, ON) as a, Drive(n, ON) as b:
+        assert b.put("lib-hang", 1 << 20)[0] == "OK"
+        for _ in range(3):
+            b.counts("submit get 200 lib-hang 0")
+        signal_pid(b.proc.pid, signal.SIGSTOP)
+        assert a.counts("many put 500 64 lib-hung- 100") == {"OK": 500}
+        signal_pid(b.proc.pid, signal.SIGCONT)
+        assert sum(b.counts("drain").values()) == 600
+
+
+def exported():
+    path = os.path.join(BUILD, ".libs", "libwharf.so.0")
+    out = subprocess.run(["nm", "-D", "--defined-only", path], text=True,
+                         capture_output=True, check=True).stdout
+    return [line.split()[-1] for line in out.splitlines()]
+
+
+@pytest.mark.skipif(not os.path.exists(
+    os.path.join(BUILD, ".libs", "libwharf.so.0")), reason="static only")
+def test_exports():
+    """Nothing but the public calls, each with its version."""
+    names = exported()
+    assert "wharf_connect@@WHARF_0" in names and len(names) > 15
+    assert [n for n in names if not n.startswith("wharf_") and
+            n != "WHARF_0"] == []
+    assert all("@@WHARF_0" in n for n in names if n != "WHARF_0")

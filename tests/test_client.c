@@ -1,0 +1,551 @@
+/*
+ * test_client.c: libwharf's inside, without a node and without nng: the test is
+ * the store at the other end of a lane.
+ */
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/client.h"
+#include "proto/msg.h"
+#include "proto/slot.h"
+#include "tests/unit.h"
+
+#define INC	77u		/* of the store */
+#define OURS	55u		/* of the client */
+#define RING	(512u << 10)
+
+static struct wharf	*w;
+static struct seat	*seat;
+static struct lane	*lane;		/* the store's end */
+static int		 store_bell;
+
+/* What callbacks saw, in order. */
+static struct {
+	enum wharf_status	status;
+	uint32_t		version;
+	int64_t			ttl;
+	size_t			length;
+	uint8_t			first, last;
+	int			number;		/* arg */
+} seen[64];
+static int	nseen;
+
+static void
+on_answer(struct wharf *from, const struct wharf_answer *a, void *arg)
+{
+	const uint8_t	*v = a->value;
+
+	CU_ASSERT_PTR_EQUAL(from, w);
+	CU_ASSERT_FATAL(nseen < 64);
+	seen[nseen].status = a->status;
+	seen[nseen].version = a->version;
+	seen[nseen].ttl = a->ttl;
+	seen[nseen].length = a->length;
+	seen[nseen].first = a->length ? v[0] : 0;
+	seen[nseen].last = a->length ? v[a->length - 1] : 0;
+	seen[nseen++].number = (int)(intptr_t)arg;
+}
+
+static void
+begin(unsigned ops, size_t memory)
+{
+	unsigned	i;
+	int		fd = lane_create(RING), bell[2];
+
+	nseen = 0;
+	w = calloc(1, sizeof(*w));
+	for (i = 0; i < SEATS_MAX; i++)
+		seat_init(&w->seats[i], w, i);
+	CU_ASSERT_FATAL(ops_init(w, ops));
+	w->timeout = 60000000;
+	w->memory = memory;
+	w->inc = OURS;
+	w->run = strdup("/nonexistent");
+	w->name = strdup("test");
+	w->lanes = WHARF_LANES_ON;
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	w->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w->stores = 1;
+	seat = &w->seats[0];
+	CU_ASSERT_FATAL(fd != -1 && socketpair(AF_UNIX, SOCK_STREAM, 0,
+	    bell) == 0);
+	seat->lane = lane_map(fd, LANE_A);
+	lane = lane_map(fd, LANE_B);
+	CU_ASSERT_FATAL(seat->lane != NULL && lane != NULL);
+	close(fd);
+	seat->bell = bell[0];
+	store_bell = bell[1];
+	seat->link.inc = INC;
+	seat->state = SEAT_UP;
+	seat->since = mono_now();
+	CU_ASSERT(client_watch(w, seat->bell, 0, SEAT_ON_BELL,
+	    EPOLLIN | EPOLLRDHUP | EPOLLET));
+}
+
+static void
+finish(void)
+{
+	wharf_close(w);
+	lane_unmap(lane);
+	close(store_bell);
+}
+
+/* The store's side: the next frame, its bytes valid until take_done. */
+static int
+take(struct frame *f)
+{
+	const uint8_t	*p;
+	size_t		 n;
+
+	return lane_peek(lane, &p, &n) == 1 && frame_get(f, p, n) == E_OK;
+}
+
+static void
+take_done(void)
+{
+	lane_release(lane);
+}
+
+static int
+say(const struct frame *f)
+{
+	uint8_t	*p = lane_reserve(lane, frame_size(f));
+
+	if (p == NULL)
+		return 0;
+	lane_commit(lane, frame_put(p, f));
+	return 1;
+}
+
+static struct frame
+answer_to(const struct frame *f, enum err status)
+{
+	struct frame	r;
+
+	memset(&r, 0, sizeof(r));
+	r.msg = f->msg;
+	r.id = f->id;
+	r.flags = FRAME_REPLY;
+	r.status = (uint16_t)status;
+	r.from = INC;
+	r.to = OURS;
+	return r;
+}
+
+static void
+test_statuses(void)
+{
+	unsigned	n = 0;
+
+#define X(name, num, http, text)					\
+	CU_ASSERT_EQUAL(wharf_status_http((enum wharf_status)num), http); \
+	CU_ASSERT_STRING_EQUAL(wharf_status_text((enum wharf_status)num), text); \
+	CU_ASSERT_STRING_EQUAL(wharf_status_name((enum wharf_status)num), \
+	    &#name[2]);							\
+	n++;
+#include "proto/err.def"
+#undef X
+	/* Each row of the table but PENDING has its constant, and no other. */
+	CU_ASSERT_EQUAL(n, 33);
+#define SAME(name)	CU_ASSERT_EQUAL((int)WHARF_##name, (int)E_##name)
+	SAME(OK); SAME(BADMSG); SAME(PARAM); SAME(ESCAPE); SAME(REQUEST);
+	SAME(AUTH); SAME(VERSION); SAME(DENIED); SAME(LIMIT); SAME(NOTFOUND);
+	SAME(MISSING); SAME(NOPATH); SAME(METHOD); SAME(SLOW); SAME(TYPE);
+	SAME(EXISTS); SAME(TOOBIG); SAME(URI); SAME(HEADERS); SAME(DAMAGED);
+	SAME(INTERNAL); SAME(UNKNOWN); SAME(NOTREADY); SAME(AGAIN); SAME(FULL);
+	SAME(NOMEM); SAME(STALE); SAME(READONLY); SAME(EXPIRED); SAME(TIMEOUT);
+	SAME(UNSURE); SAME(NOSPACE);
+	CU_ASSERT_EQUAL(E_MAX_, WHARF_NOSPACE + 1);
+	CU_ASSERT_EQUAL(wharf_status_http((enum wharf_status)9999), 500);
+}
+
+static void
+test_arguments(void)
+{
+	struct wharf_write	how = WHARF_WRITE_INIT;
+	struct wharf_options	o = WHARF_OPTIONS_INIT;
+	struct wharf		*other = (struct wharf *)&o;
+
+	begin(4, 1 << 20);
+	CU_ASSERT(wharf_submit_get(w, "", 0, NULL, NULL) == WHARF_PARAM);
+	CU_ASSERT(wharf_submit_get(w, NULL, 3, NULL, NULL) == WHARF_PARAM);
+	CU_ASSERT(wharf_submit_get(w, "k", WHARF_KEY_MAX + 1, NULL, NULL) ==
+	    WHARF_PARAM);
+	CU_ASSERT(wharf_submit_put(w, "k", 1, "", 0, NULL, NULL, NULL) ==
+	    WHARF_PARAM);
+	CU_ASSERT(wharf_submit_put(w, "k", 1, "v", WHARF_VALUE_MAX + 1u, NULL,
+	    NULL, NULL) == WHARF_PARAM);
+	how.ttl = -1;
+	CU_ASSERT(wharf_put(w, "k", 1, "v", 1, &how, NULL) == WHARF_PARAM);
+	how.ttl = 0;
+	how.size = 4;
+	CU_ASSERT(wharf_put(w, "k", 1, "v", 1, &how, NULL) == WHARF_PARAM);
+	how.size = sizeof(how);
+	how.flags = WHARF_CREATE;
+	CU_ASSERT(wharf_del(w, "k", 1, &how, NULL) == WHARF_PARAM);
+	CU_ASSERT(wharf_in_flight(w) == 0 && seat->put == 0);
+	o.size = 3;
+	CU_ASSERT(wharf_connect(&other, "/tmp", &o) == WHARF_PARAM);
+	CU_ASSERT_PTR_NULL(other);
+	CU_ASSERT(wharf_connect(&other, NULL, NULL) == WHARF_PARAM);
+	finish();
+}
+
+/* What a put looks like to the store, and its answer to the caller. */
+static void
+test_round(void)
+{
+	struct wharf_write	how = WHARF_WRITE_INIT;
+	struct frame		f, r;
+
+	begin(4, 1 << 20);
+	how.version = 7;
+	how.ttl = 1500;
+	how.flags = WHARF_IS_DUP | WHARF_CREATE;
+	CU_ASSERT(wharf_submit_put(w, "key", 3, "value", 5, &how, on_answer,
+	    (void *)1) == WHARF_OK);
+	CU_ASSERT(wharf_submit_get(w, "other", 5, on_answer, (void *)2) ==
+	    WHARF_OK);
+	CU_ASSERT(wharf_in_flight(w) == 2 && wharf_process(w) == 0);
+	CU_ASSERT_FATAL(take(&f));
+	CU_ASSERT(f.msg == MSG_STORE_PUT && f.type == 'K' && f.ver == 7 &&
+	    f.ttl == 1500 && f.flags == (FRAME_IS_DUP | FRAME_CREATE) &&
+	    f.slot == slot_of("key", 3) && f.from == OURS && f.to == INC &&
+	    f.keylen == 3 && f.vallen == 5 && f.deadline != 0 &&
+	    memcmp(f.key, "key", 3) == 0 && memcmp(f.val, "value", 5) == 0);
+	CU_ASSERT(msg_check(&f, FROM_CLIENT) == E_OK);
+	r = answer_to(&f, E_VERSION);
+	r.ver = 9;
+	take_done();
+	CU_ASSERT_FATAL(take(&f) && f.msg == MSG_STORE_GET);
+	CU_ASSERT(say(&r));
+	r = answer_to(&f, E_OK);
+	r.ver = 3;
+	r.ttl = 250;
+	r.val = (const uint8_t *)"abc";
+	r.vallen = r.vtotal = 3;
+	take_done();
+	CU_ASSERT(say(&r) && say(&r));	/* the second is nobody's */
+	CU_ASSERT(wharf_process(w) == 2);
+	CU_ASSERT(nseen == 2 && seen[0].status == WHARF_VERSION &&
+	    seen[0].version == 9 && seen[0].number == 1);
+	CU_ASSERT(seen[1].status == WHARF_OK && seen[1].ttl == 250 &&
+	    seen[1].length == 3 && seen[1].first == 'a' &&
+	    seen[1].last == 'c' && seen[1].number == 2);
+	CU_ASSERT(wharf_in_flight(w) == 0 && wharf_process(w) == 0);
+	CU_ASSERT(seat->state == SEAT_UP && nseen == 2);
+	finish();
+}
+
+static void
+test_bounds(void)
+{
+	static const uint8_t	big[40000];
+	struct frame		f, r;
+	int			i;
+
+	begin(3, 100000);
+	for (i = 0; i < 3; i++)
+		CU_ASSERT(wharf_submit_get(w, "k", 1, on_answer, NULL) ==
+		    WHARF_OK);
+	CU_ASSERT(wharf_submit_get(w, "k", 1, on_answer, NULL) == WHARF_AGAIN);
+	CU_ASSERT(take(&f));
+	r = answer_to(&f, E_NOTFOUND);
+	CU_ASSERT(say(&r) && wharf_process(w) == 1);
+	CU_ASSERT(wharf_submit_get(w, "k", 1, on_answer, NULL) == WHARF_OK);
+	finish();
+	begin(64, 100000);
+	seat->state = SEAT_HELLO;	/* all must wait */
+	for (i = 0; i < 2; i++)
+		CU_ASSERT(wharf_submit_put(w, "k", 1, big, sizeof(big), NULL,
+		    on_answer, NULL) == WHARF_OK);
+	CU_ASSERT(wharf_submit_put(w, "k", 1, big, sizeof(big), NULL,
+	    on_answer, NULL) == WHARF_AGAIN);
+	CU_ASSERT(wharf_submit_put(w, "k", 1, big, 100000, NULL, on_answer,
+	    NULL) == WHARF_TOOBIG);
+	seat->state = SEAT_UP;
+	wharf_flush(w);
+	CU_ASSERT(w->queued == 0 && wharf_submit_put(w, "k", 1, big,
+	    sizeof(big), NULL, on_answer, NULL) == WHARF_OK);
+	finish();
+}
+
+/* A value longer than the ring, there and back. */
+static void
+test_pieces(void)
+{
+	size_t		 size = 5 * RING + 17, got = 0;
+	uint8_t		*v = malloc(size);
+	struct frame	 f, r = { 0 };
+	size_t		 i;
+
+	for (i = 0; i < size; i++)
+		v[i] = (uint8_t)(i * 31 + i / 4099);
+	begin(2, 16 << 20);
+	CU_ASSERT(wharf_submit_put(w, "big", 3, v, size, NULL, on_answer,
+	    NULL) == WHARF_OK);
+	while (got < size) {
+		wharf_process(w);
+		if (!take(&f))
+			break;
+		CU_ASSERT(f.voff == got && f.vtotal == size &&
+		    f.keylen == (got == 0 ? 3 : 0) && f.vallen > 0 &&
+		    memcmp(f.val, v + got, f.vallen) == 0);
+		got += f.vallen;
+		r = answer_to(&f, E_OK);
+		take_done();
+	}
+	CU_ASSERT(got == size && w->queued == 0);
+	CU_ASSERT(say(&r) && wharf_process(w) == 1 &&
+	    seen[0].status == WHARF_OK);
+	CU_ASSERT(wharf_submit_get(w, "big", 3, on_answer, NULL) == WHARF_OK);
+	CU_ASSERT_FATAL(take(&f));
+	r = answer_to(&f, E_OK);
+	take_done();
+	r.vtotal = (uint32_t)size;
+	for (; r.voff < size; r.voff += r.vallen) {
+		r.val = v + r.voff;
+		r.vallen = size - r.voff < 100000 ? (uint32_t)size - r.voff :
+		    100000;
+		CU_ASSERT_FATAL(say(&r));
+		wharf_process(w);
+	}
+	CU_ASSERT(nseen == 2 && seen[1].length == size &&
+	    seen[1].first == v[0] && seen[1].last == v[size - 1]);
+	CU_ASSERT(w->assembled == 0);
+	finish();
+	free(v);
+}
+
+/* An answer longer than options.memory: its op ends, the link lives. */
+static void
+test_no_room(void)
+{
+	static const uint8_t	bytes[60000];
+	struct frame		f, r;
+
+	begin(2, 100000);
+	CU_ASSERT(wharf_submit_get(w, "k", 1, on_answer, NULL) == WHARF_OK);
+	CU_ASSERT_FATAL(take(&f));
+	r = answer_to(&f, E_OK);
+	r.vtotal = 120000;
+	r.vallen = 60000;
+	r.val = bytes;
+	CU_ASSERT(say(&r));
+	r.voff = 60000;
+	CU_ASSERT(say(&r) && wharf_process(w) == 1);
+	CU_ASSERT(seen[0].status == WHARF_NOMEM && seen[0].length == 0 &&
+	    seat->state == SEAT_UP && w->assembled == 0);
+	finish();
+}
+
+/* What has not left is surely not done; of what has nobody knows. */
+static void
+test_expire(void)
+{
+	struct frame	f, r;
+	uint64_t	late;
+
+	begin(8, 1 << 20);
+	CU_ASSERT(wharf_submit_put(w, "a", 1, "v", 1, NULL, on_answer,
+	    (void *)1) == WHARF_OK);
+	seat->state = SEAT_HELLO;
+	CU_ASSERT(wharf_submit_put(w, "b", 1, "v", 1, NULL, on_answer,
+	    (void *)2) == WHARF_OK);
+	w->timeout *= 2;
+	CU_ASSERT(wharf_submit_put(w, "c", 1, "v", 1, NULL, on_answer,
+	    (void *)3) == WHARF_OK);
+	ops_expire(w, mono_add(mono_now(), w->timeout / 2));
+	ops_call(w);
+	CU_ASSERT(nseen == 2 && seen[0].status == WHARF_TIMEOUT &&
+	    seen[0].number == 1 && seen[1].status == WHARF_EXPIRED &&
+	    seen[1].number == 2);
+	seat->state = SEAT_UP;
+	wharf_process(w);
+	CU_ASSERT_FATAL(take(&f) && f.key[0] == 'a');
+	late = f.id;
+	take_done();
+	/* "b" was said not to be done: it must never leave. */
+	CU_ASSERT_FATAL(take(&f) && f.key[0] == 'c');
+	r = answer_to(&f, E_OK);
+	take_done();
+	CU_ASSERT(!take(&f) && say(&r));
+	r.id = late;
+	CU_ASSERT(say(&r) && wharf_process(w) == 1 && nseen == 3 &&
+	    seen[2].number == 3 && seen[2].status == WHARF_OK);
+	finish();
+}
+
+/* A queue whose ops have all expired takes no memory and sends nothing. */
+static void
+test_expired_queue(void)
+{
+	struct frame	f;
+
+	begin(8, 1 << 20);
+	seat->state = SEAT_HELLO;
+	CU_ASSERT(wharf_submit_put(w, "a", 1, "v", 1, NULL, on_answer, NULL) ==
+	    WHARF_OK);
+	ops_expire(w, mono_add(mono_now(), w->timeout + 1));
+	CU_ASSERT(w->queued == 0 && seat->out.bytes == 0);
+	seat->state = SEAT_UP;
+	CU_ASSERT(wharf_process(w) == 1 && seen[0].status == WHARF_EXPIRED);
+	CU_ASSERT(!take(&f));
+	finish();
+}
+
+static void
+test_lost(void)
+{
+	struct frame	f, r;
+	uint8_t		*big = calloc(1, 4 * RING);
+	int		 i;
+
+	begin(8, 16 << 20);
+	for (i = 1; i <= 2; i++)
+		CU_ASSERT(wharf_submit_put(w, "k", 1, "v", 1, NULL, on_answer,
+		    (void *)(intptr_t)i) == WHARF_OK);
+	/* Part of this one goes, the next one does not go at all. */
+	CU_ASSERT(wharf_submit_put(w, "k", 1, big, 4 * RING, NULL, on_answer,
+	    (void *)3) == WHARF_OK);
+	CU_ASSERT(wharf_submit_get(w, "k", 1, on_answer, (void *)4) ==
+	    WHARF_OK);
+	CU_ASSERT(seat->half && seat->out.bytes != 0);
+	CU_ASSERT(take(&f));
+	r = answer_to(&f, E_OK);
+	CU_ASSERT(say(&r));
+	/* The answer is in the lane when the link breaks: it counts. */
+	seat_break(seat, WHARF_NOTREADY);
+	CU_ASSERT(wharf_process(w) == 4 && nseen == 4);
+	CU_ASSERT(seen[0].number == 1 && seen[0].status == WHARF_OK);
+	CU_ASSERT(seen[1].number == 2 && seen[1].status == WHARF_UNSURE);
+	CU_ASSERT(seen[2].number == 3 && seen[2].status == WHARF_NOTREADY);
+	CU_ASSERT(seen[3].number == 4 && seen[3].status == WHARF_NOTREADY);
+	CU_ASSERT(seat->state == SEAT_OFF && w->queued == 0);
+	CU_ASSERT(wharf_timeout(w) >= 0);	/* for the new try */
+	finish();
+	free(big);
+}
+
+static void
+test_garbage(void)
+{
+	struct frame	f, r;
+	uint8_t		*p;
+
+	begin(8, 1 << 20);
+	CU_ASSERT(wharf_submit_put(w, "k", 1, "v", 1, NULL, on_answer, NULL) ==
+	    WHARF_OK);
+	CU_ASSERT(take(&f));
+	r = answer_to(&f, E_OK);
+	r.from = INC + 1;		/* of another store: passed over */
+	CU_ASSERT(say(&r));
+	r.from = INC;
+	r.flags = 0;			/* a question */
+	CU_ASSERT(say(&r));
+	r.flags = FRAME_REPLY;
+	r.msg = MSG_STORE_DEL;		/* to another command */
+	CU_ASSERT(say(&r));
+	CU_ASSERT(wharf_process(w) == 0 && seat->state == SEAT_UP);
+	CU_ASSERT_FATAL((p = lane_reserve(lane, 64)) != NULL);
+	memset(p, 'x', 64);
+	lane_commit(lane, 64);
+	CU_ASSERT(wharf_process(w) == 1 && seen[0].status == WHARF_UNSURE);
+	CU_ASSERT(seat->state == SEAT_OFF);
+	finish();
+	begin(8, 1 << 20);
+	CU_ASSERT(wharf_submit_get(w, "k", 1, on_answer, NULL) == WHARF_OK);
+	CU_ASSERT(take(&f));
+	r = answer_to(&f, E_OK);
+	r.val = (const uint8_t *)"abcd";
+	r.vtotal = 8;
+	r.vallen = 4;
+	CU_ASSERT(say(&r) && wharf_process(w) == 0);
+	CU_ASSERT(say(&r));		/* the same piece again */
+	CU_ASSERT(wharf_process(w) == 1 && seat->state == SEAT_OFF);
+	CU_ASSERT(w->assembled == 0);
+	finish();
+}
+
+/* A program with a loop of its own must be woken for each answer. */
+static void
+test_descriptor(void)
+{
+	struct epoll_event	ev;
+	struct frame		f, r;
+	int			fd;
+
+	begin(8, 1 << 20);
+	CU_ASSERT(wharf_timeout(w) == -1);
+	fd = wharf_fd(w);
+	CU_ASSERT(wharf_submit_get(w, "k", 1, on_answer, NULL) == WHARF_OK);
+	CU_ASSERT(wharf_timeout(w) > 0);
+	CU_ASSERT(wharf_process(w) == 0);
+	CU_ASSERT_FATAL(take(&f));
+	r = answer_to(&f, E_NOTFOUND);
+	CU_ASSERT(say(&r));
+	/* Armed: the store is told to ring. */
+	CU_ASSERT(lane_must_ring(lane) == 1);
+	CU_ASSERT(write(store_bell, "", 1) == 1);
+	CU_ASSERT(epoll_wait(fd, &ev, 1, 1000) == 1);
+	CU_ASSERT(wharf_process(w) == 1 && nseen == 1);
+	finish();
+}
+
+static void
+submits_more(struct wharf *from, const struct wharf_answer *a, void *arg)
+{
+	int	*left = arg;
+
+	CU_ASSERT(a->status == WHARF_UNSURE || a->status == WHARF_NOTREADY ||
+	    a->status == WHARF_OK);
+	CU_ASSERT(wharf_get(from, "k", 1, NULL) == WHARF_AGAIN);
+	CU_ASSERT(wharf_wait(from, 0) == 0 && wharf_process(from) == 0);
+	if (--*left > 0)
+		CU_ASSERT(wharf_submit_get(from, "k", 1, submits_more, arg) ==
+		    WHARF_OK);
+	wharf_flush(from);
+}
+
+static void
+test_from_callback(void)
+{
+	struct frame	f, r;
+	int		left = 3;
+
+	begin(1, 1 << 20);
+	CU_ASSERT(wharf_submit_get(w, "k", 1, submits_more, &left) ==
+	    WHARF_OK);
+	CU_ASSERT(take(&f));
+	r = answer_to(&f, E_OK);
+	take_done();
+	CU_ASSERT(say(&r) && wharf_process(w) == 1 && left == 2);
+	seat_break(seat, WHARF_NOTREADY);
+	CU_ASSERT(wharf_process(w) == 1 && left == 1);
+	CU_ASSERT(wharf_in_flight(w) == 1);	/* waits for a new link */
+	finish();
+}
+
+static const CU_TestInfo	tests[] = {
+	{ "statuses", test_statuses },
+	{ "arguments", test_arguments },
+	{ "round", test_round },
+	{ "bounds", test_bounds },
+	{ "pieces", test_pieces },
+	{ "no room", test_no_room },
+	{ "expire", test_expire },
+	{ "expired queue", test_expired_queue },
+	{ "lost", test_lost },
+	{ "garbage", test_garbage },
+	{ "descriptor", test_descriptor },
+	{ "from callback", test_from_callback },
+	CU_TEST_INFO_NULL
+};
+
+UNIT_MAIN("test_client", UNIT_SUITE("client", tests))

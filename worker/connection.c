@@ -1,0 +1,134 @@
+/*
+ * connection.c: clients whose turn it is to send.
+ *
+ * MHD sees edges only, and takes a short read for the end of what there is: a
+ * client's end of stream that came together with its last bytes makes no
+ * further edge, and the connection would stay until the idle limit.  So each
+ * connection that fell quiet is looked at once, LOOK_US later.  MHD's idle
+ * limit also begins anew with each byte; here it holds for a whole head.
+ */
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "worker/answer.h"
+#include "worker/connection.h"
+#include "worker/linger.h"
+#include "worker/worker.h"
+
+#define LOOK_US	50000
+
+struct connection *
+connection_new(struct worker *w, struct MHD_Connection *conn)
+{
+	struct connection	*at = calloc(1, sizeof(*at));
+
+	if (at == NULL)
+		return NULL;
+	at->linger = -1;
+	at->fd = MHD_get_connection_info(conn,
+	    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	connection_quiet(w, at);
+	return at;
+}
+
+void
+connection_free(struct worker *w, struct connection *at)
+{
+	connection_busy(w, at);
+	if (at->linger != -1)
+		linger_start(w->a.loop, at->linger);
+	free(at);
+}
+
+static void
+look_arm(struct worker *w, int64_t us)
+{
+	if (ev_is_active(&w->look))
+		return;
+	ev_timer_set(&w->look, us > 0 ? (double)us / 1e6 : 0., 0.);
+	ev_timer_start(w->a.loop, &w->look);
+}
+
+void
+connection_quiet(struct worker *w, struct connection *at)
+{
+	connection_busy(w, at);
+	at->since = mono_now();
+	at->on = CONN_QUIET;
+	TAILQ_INSERT_TAIL(&w->quiet, at, queue);
+	look_arm(w, LOOK_US);
+}
+
+void
+connection_busy(struct worker *w, struct connection *at)
+{
+	if (at->on == CONN_QUIET)
+		TAILQ_REMOVE(&w->quiet, at, queue);
+	else if (at->on == CONN_IDLE)
+		TAILQ_REMOVE(&w->idle, at, queue);
+	at->on = CONN_BUSY;
+}
+
+/* MHD sees the shutdown, and closes. */
+static void
+connection_look(const struct connection *at)
+{
+	char	c;
+
+	if (recv(at->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		(void)shutdown(at->fd, SHUT_RDWR);
+}
+
+static void
+on_look(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	struct worker		*w = timer->data;
+	struct connection	*at;
+	mono_t			 now = mono_now();
+	int64_t			 left;
+
+	(void)loop;
+	(void)revents;
+	while ((at = TAILQ_FIRST(&w->quiet)) != NULL) {
+		left = LOOK_US - mono_diff(at->since, now);
+		if (left > 0) {
+			look_arm(w, left);
+			return;
+		}
+		connection_busy(w, at);
+		at->on = CONN_IDLE;
+		TAILQ_INSERT_TAIL(&w->idle, at, queue);
+		connection_look(at);
+	}
+}
+
+void
+connections_expire(struct worker *w)
+{
+	struct connection	*at;
+	int64_t			 most = w->idle_us + IDLE_EXTRA * 1000000;
+	mono_t			 now = mono_now();
+
+	while ((at = TAILQ_FIRST(&w->idle)) != NULL &&
+	    mono_diff(at->since, now) > most) {
+		connection_busy(w, at);
+		if (at->open != NULL && at->open->state == RS_NEW)
+			answer_raw(at->open, E_SLOW);
+		(void)shutdown(at->fd, SHUT_RDWR);
+	}
+}
+
+void
+connections_init(struct worker *w)
+{
+	TAILQ_INIT(&w->quiet);
+	TAILQ_INIT(&w->idle);
+	ev_init(&w->look, on_look);
+	w->look.data = w;
+}
+
+void
+connections_stop(struct worker *w)
+{
+	ev_timer_stop(w->a.loop, &w->look);
+}

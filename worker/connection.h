@@ -1,0 +1,38 @@
+/*
+ * connection.h: MHD's socket context: clients whose turn it is to send.
+ */
+#ifndef WORKER_CONNECTION_H
+#define WORKER_CONNECTION_H
+
+#include <sys/queue.h>
+
+#include <microhttpd.h>
+
+#include "proto/clock.h"
+
+struct request;
+struct worker;
+
+struct connection {
+	struct request		*open;		/* the request at hand */
+	int			 linger;	/* duplicate of the socket, or -1 */
+	int			 fd;
+	enum { CONN_BUSY, CONN_QUIET, CONN_IDLE } on;	/* busy, or on which list */
+	mono_t			 since;		/* quiet since then */
+	TAILQ_ENTRY(connection)	 queue;
+};
+
+/* NULL without memory; the first request's failure says so then. */
+struct connection *connection_new(struct worker *, struct MHD_Connection *);
+/* What a refused upload still sends is read away after this. */
+void	 connection_free(struct worker *, struct connection *);
+/* Now it is the client's turn to send; looked at when that lasts. */
+void	 connection_quiet(struct worker *, struct connection *);
+/* Now it is ours. */
+void	 connection_busy(struct worker *, struct connection *);
+/* Hangs up on those who took too long for the head of a request. */
+void	 connections_expire(struct worker *);
+void	 connections_init(struct worker *);
+void	 connections_stop(struct worker *);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * watch.h: what an operator is shown of a worker: slow requests, /metrics.
+ */
+#ifndef WORKER_WATCH_H
+#define WORKER_WATCH_H
+
+#include <stddef.h>
+#include <microhttpd.h>
+
+struct request;
+
+/*
+ * Its answer is about to go: takes the time (r->took) and, when that is over
+ * log.slow, notes the request in the slow log.  Once, before the answer takes
+ * the room of the request's texts.  vallen: bytes of the value answered.
+ */
+void	 watch_answer(struct request *, int http, size_t vallen);
+/*
+ * The response with the text of /metrics and its length; NULL when there is
+ * neither memory nor budget for it.
+ */
+struct MHD_Response *watch_metrics(struct request *, size_t *len);
+
+#endif
