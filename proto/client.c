@@ -2,13 +2,15 @@
  * client.c: the calls of wharf.h: connect and close, operations, statuses.
  *
  * Runs in programs that are not ours: nothing here exits, logs, changes the
- * umask or a signal, or keeps state outside a connection.  An operation is a
- * struct request; each call is one line of it.
+ * umask or a signal, or keeps state outside a connection, but for the count of
+ * threads that close nng's sockets (client_nng.c).  An operation is a struct
+ * request; each call is one line of it.
  */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 
+#include <assert.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +28,7 @@
 #define IN_FLIGHT_MOST	1048576u
 #define MEMORY		(128ull << 20)
 #define SPIN_US		50
-#define CLOSE_MS	1000		/* patience with nng */
+#define CLOSE_MS	1000		/* patience with nng, in all */
 
 const char *
 wharf_library_version(void)
@@ -91,13 +93,26 @@ client_open(struct wharf *w)
 	if (getrandom(&w->inc, sizeof(w->inc), 0) != (ssize_t)sizeof(w->inc))
 		return 0;
 	w->inc |= w->inc == 0;
+	w->random = w->inc;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return w->epoll != -1 && w->again != -1 &&
 	    epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->again, &e) == 0;
 }
 
-/* Until the first store is there, or time is over, or waiting is of no use. */
+/* Each store has a link, or one try to make one has failed. */
+static int
+client_settled(const struct wharf *w)
+{
+	unsigned	i;
+
+	for (i = 0; i < w->stores; i++)
+		if (w->seats[i].state != SEAT_UP && w->seats[i].pause == 0)
+			return 0;
+	return w->seats[0].state == SEAT_UP;
+}
+
+/* Until the stores are there, or time is over, or waiting is of no use. */
 static enum wharf_status
 client_begin(struct wharf *w)
 {
@@ -106,7 +121,7 @@ client_begin(struct wharf *w)
 
 	w->inside = 1;
 	seat_begin(s);
-	while (s->state != SEAT_UP && mono_now().us < end.us) {
+	while (!client_settled(w) && mono_now().us < end.us) {
 		if (s->state == SEAT_OFF && (s->why == WHARF_DENIED ||
 		    s->why == WHARF_FULL || s->why == WHARF_PARAM) &&
 		    (w->lanes != WHARF_LANES_AUTO || !s->by_desk))
@@ -114,7 +129,9 @@ client_begin(struct wharf *w)
 		client_sleep(w, end);
 	}
 	w->inside = 0;
-	return s->state == SEAT_UP ? WHARF_OK : s->why;
+	if (s->state == SEAT_UP)
+		return WHARF_OK;
+	return s->state == SEAT_OFF ? s->why : WHARF_TIMEOUT;
 }
 
 enum wharf_status
@@ -143,12 +160,16 @@ wharf_connect(struct wharf **wp, const char *run, const struct wharf_options *o)
 void
 wharf_close(struct wharf *w)
 {
+	mono_t		end = mono_add(mono_now(), CLOSE_MS * 1000);
+	int64_t		us;
 	unsigned	i;
 
 	if (w == NULL)
 		return;
+	assert(!w->inside);
 	for (i = 0; i < SEATS_MAX && w->seats[i].w != NULL; i++) {
-		seat_close(&w->seats[i], CLOSE_MS);
+		us = mono_diff(mono_now(), end);
+		seat_close(&w->seats[i], us > 0 ? (int)(us / 1000) : 0);
 		outq_free(&w->seats[i].out);
 	}
 	if (w->epoll != -1)

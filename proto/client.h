@@ -33,6 +33,7 @@
 
 #define SEATS_MAX	64u
 #define SEAT_US		5000000		/* a link must be up by then */
+#define ASK_US		1000000		/* wharfd's answer, if there is a desk */
 #define SEAT_BATCH	4096u		/* frames of one seat per turn */
 
 /* client_nng.c: one nng socket. */
@@ -46,7 +47,10 @@ enum wire_bits {
 
 enum wire_kind { WIRE_DESK, WIRE_LINK };	/* REQ, PAIR1 */
 
-/* Dials path, for ever in the background; NULL: nng refused. */
+/*
+ * Dials path, for ever in the background; NULL: nng refused, or cannot close
+ * what was closed before.
+ */
 struct wire	*wire_new(const char *path, enum wire_kind);
 /* Closes on a thread of its own; waits ms for it at most. */
 void		 wire_free(struct wire *, int ms);
@@ -112,7 +116,7 @@ struct seat {
 	struct lane	*lane;
 	int		 bell;		/* of the lane, both ways; -1 none */
 	int		 armed;		/* the store thinks that we sleep */
-	unsigned	 rung;
+	unsigned	 asleep;	/* how often we asked to be rung */
 	struct desk_answer link;
 
 	struct outq	 out;
@@ -129,9 +133,11 @@ struct wharf {
 	int		 spin;		/* usec */
 	unsigned	 spin_skip;	/* waits that do not spin */
 	unsigned	 spin_pause;	/* grows with each spin in vain */
+	unsigned	 waits;		/* calls of wharf_wait */
 	enum wharf_lanes lanes;
 	size_t		 memory, queued, assembled;
 	uint32_t	 inc;		/* our own */
+	uint32_t	 random;	/* for pauses */
 	int		 epoll, again;	/* again: an eventfd for ourselves */
 	int		 polled;	/* wharf_fd was called */
 	int		 inside;	/* of a callback or a turn */
@@ -182,6 +188,7 @@ void		 seat_break(struct seat *, enum wharf_status why);
 void		 seat_lost(struct seat *);
 /* Closes all and waits ms for nng at most. */
 void		 seat_close(struct seat *, int ms);
+/* SEAT_ON_BELL: it was hung up; a ring only wakes. */
 enum seat_event { SEAT_ON_ASK, SEAT_ON_WIRE, SEAT_ON_BELL, SEAT_EVENTS };
 void		 seat_on(struct seat *, enum seat_event);
 void		 seat_time(struct seat *, mono_t now);
@@ -198,6 +205,8 @@ int		 seat_read_lane(struct seat *);
 void		 seat_read_message(struct seat *, const uint8_t *p, size_t n);
 /* 0: something came in, or can go out: do not sleep. */
 int		 seat_arm(struct seat *);
+/* Ops of it have ended that had not begun to leave: forgets the first ones. */
+void		 seat_trim_out(struct seat *);
 void		 seat_forget_out(struct seat *);
 void		 seat_forget_in(struct seat *);
 

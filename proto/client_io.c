@@ -16,6 +16,7 @@
 
 /* A frame of this size and the longest key go into half of any lane. */
 #define PIECE	(128u << 10)		/* value bytes */
+#define SILENCE	8u			/* sleeps */
 
 /* The way out */
 
@@ -120,6 +121,16 @@ seat_front(struct seat *s, const uint8_t **p, struct frame *f)
 		seat_drop(s, n);
 	}
 	return 0;
+}
+
+void
+seat_trim_out(struct seat *s)
+{
+	const uint8_t	*p;
+	struct frame	 f;
+
+	s->expired = 1;
+	(void)seat_front(s, &p, &f);
 }
 
 static void
@@ -308,6 +319,20 @@ seat_read_message(struct seat *s, const uint8_t *p, size_t n)
 	}
 }
 
+/*
+ * Each time that we ask to be rung two bytes may come, one for frames and one
+ * for room.  The bell is edge triggered, so they need not be taken each time,
+ * but the socket must never be full of them: then nobody could ring.
+ */
+static void
+seat_silence(struct seat *s)
+{
+	char	bytes[1024];
+
+	if (++s->asleep % SILENCE == 0)
+		(void)recv(s->bell, bytes, sizeof(bytes), MSG_DONTWAIT);
+}
+
 int
 seat_arm(struct seat *s)
 {
@@ -319,6 +344,7 @@ seat_arm(struct seat *s)
 		return 0;
 	if (s->state != SEAT_UP || s->lane == NULL)
 		return 1;
+	seat_silence(s);
 	if ((n = seat_front(s, &p, &f)) != 0 && lane_wait_room(s->lane, n))
 		return 0;
 	s->armed = lane_sleep(s->lane);

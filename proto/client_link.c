@@ -6,8 +6,9 @@
  *	    -> DESK (the store's front desk) -'
  *
  * With lanes on "auto" a lane is tried first; what fails there is tried at the
- * desk next.  A failure leads back to OFF and, after a pause that doubles, to a
- * new try.  Ops that were submitted meanwhile wait in the seat's queue.
+ * desk next.  A failure leads back to OFF and, after a pause that doubles and
+ * differs from client to client, to a new try.  Ops that were submitted
+ * meanwhile wait in the seat's queue.
  */
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -70,26 +71,35 @@ seat_unwire(struct seat *s, int ms)
 	s->wire = NULL;
 }
 
+/* A child on its way to exec may hold it open: it must leave the epoll, too. */
 static void
-seat_unask(struct seat *s)
+seat_unwatch(struct seat *s, int *fd)
 {
-	if (s->ask != -1)
-		close(s->ask);
-	s->ask = -1;
+	if (*fd == -1)
+		return;
+	epoll_ctl(s->w->epoll, EPOLL_CTL_DEL, *fd, NULL);
+	close(*fd);
+	*fd = -1;
 }
 
 void
 seat_close(struct seat *s, int ms)
 {
-	seat_unask(s);
+	seat_unwatch(s, &s->ask);
 	seat_unwire(s, ms);
 	lane_unmap(s->lane);
 	s->lane = NULL;
-	if (s->bell != -1)
-		close(s->bell);
-	s->bell = -1;
+	seat_unwatch(s, &s->bell);
 	s->armed = 0;
 	seat_forget_in(s);
+}
+
+/* Half of it at least; who was lost at one time shall not come back at one. */
+static int64_t
+pause_of(struct wharf *w, int64_t us)
+{
+	w->random = w->random * 1664525u + 1013904223u;
+	return us / 2 + (int64_t)(w->random >> 8) % (us / 2);
 }
 
 static int64_t
@@ -107,7 +117,7 @@ seat_pause(struct seat *s, int by_lane)
 	s->pause = s->pause == 0 ? PAUSE_FIRST : s->pause * 2;
 	if (s->pause > PAUSE_MOST)
 		s->pause = PAUSE_MOST;
-	return s->pause;
+	return pause_of(s->w, s->pause);
 }
 
 void
@@ -189,7 +199,7 @@ ask_open(struct seat *s)
 	return 1;
 fail:
 	s->why = status_of_errno(errno);
-	seat_unask(s);
+	seat_unwatch(s, &s->ask);
 	return 0;
 }
 
@@ -226,7 +236,8 @@ seat_begin(struct seat *s)
 	struct wharf	*w = s->w;
 
 	if (w->lanes != WHARF_LANES_OFF && !s->by_desk && ask_open(s)) {
-		seat_enter(s, SEAT_ASK, SEAT_US);
+		seat_enter(s, SEAT_ASK, w->lanes == WHARF_LANES_AUTO ? ASK_US :
+		    SEAT_US);
 		return;
 	}
 	if (w->lanes != WHARF_LANES_ON && desk_open(s)) {
@@ -256,6 +267,13 @@ seat_shape(struct seat *s)
 	return 1;
 }
 
+/* OK is no refusal, and must not look like one. */
+static enum wharf_status
+why_refused(const struct frame *f)
+{
+	return f->status == E_OK ? WHARF_BADMSG : (enum wharf_status)f->status;
+}
+
 /* The answer of either door. */
 static int
 seat_answered(struct seat *s, const struct frame *f, uint16_t msg)
@@ -266,7 +284,7 @@ seat_answered(struct seat *s, const struct frame *f, uint16_t msg)
 		return 0;
 	}
 	if (f->status != E_OK) {
-		seat_break(s, (enum wharf_status)f->status);
+		seat_break(s, why_refused(f));
 		return 0;
 	}
 	if (desk_answer_get(&s->link, f->val, f->vallen) != E_OK ||
@@ -323,11 +341,10 @@ seat_hear_hello(struct seat *s, const struct frame *f)
 	    h.role != ROLE(FROM_STORE) || h.seat != s->number ||
 	    h.inc != s->link.inc || h.link != s->link.link ||
 	    h.lane != (s->lane != NULL)) {
-		seat_break(s, f->status != E_OK ?
-		    (enum wharf_status)f->status : WHARF_BADMSG);
+		seat_break(s, why_refused(f));
 		return;
 	}
-	seat_unask(s);
+	seat_unwatch(s, &s->ask);
 	s->w->reconnects += (unsigned)s->were_up;
 	s->were_up = 1;
 	s->by_desk = 0;
@@ -362,7 +379,7 @@ seat_on_ask(struct seat *s)
 		return;
 	}
 	if (s->state != SEAT_ASK)	/* the store would not have the link */
-		seat_break(s, (enum wharf_status)m.f.status);
+		seat_break(s, why_refused(&m.f));
 	else if (seat_answered(s, &m.f, MSG_LANES_ASK)) {
 		if (ask_take_lane(s, &m))
 			seat_dial(s);
@@ -435,22 +452,11 @@ seat_on_wire(struct seat *s)
 		seat_on_pipe(s);
 }
 
-/*
- * The bell is edge triggered, so its bytes need not be taken each time, only
- * before the socket is full of them.
- */
+/* The store has closed its end, or is dead. */
 static void
 seat_on_bell(struct seat *s)
 {
-	char	bytes[256];
-	ssize_t	n = 1;
-
-	if (s->bell == -1 || ++s->rung % 32 != 0)
-		return;
-	while (n > 0)
-		n = recv(s->bell, bytes, sizeof(bytes), MSG_DONTWAIT);
-	if (n == 0)
-		seat_break(s, WHARF_NOTREADY);
+	seat_break(s, WHARF_NOTREADY);
 }
 
 void
@@ -474,5 +480,5 @@ seat_time(struct seat *s, mono_t now)
 	if (s->state == SEAT_OFF)
 		seat_begin(s);
 	else
-		seat_break(s, WHARF_NOTREADY);
+		seat_break(s, WHARF_TIMEOUT);
 }

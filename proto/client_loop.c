@@ -23,6 +23,7 @@
 
 #define EVENTS		16
 #define TURNS		8		/* of one wharf_process */
+#define GLANCE		16u		/* calls of wharf_wait */
 #define SPIN_PAUSE	1023u		/* waits, after spins in vain */
 #define OURSELVES	UINT32_MAX	/* in place of a seat */
 
@@ -64,6 +65,15 @@ client_give_up(struct wharf *w)
 		}
 }
 
+static void
+client_flush(struct wharf *w)
+{
+	unsigned	i;
+
+	for (i = 0; i < client_seats(w); i++)
+		seat_flush(&w->seats[i]);
+}
+
 /* 1: a lane holds more than one turn may take. */
 static int
 client_turn(struct wharf *w)
@@ -80,7 +90,7 @@ client_turn(struct wharf *w)
 		if (s->wire != NULL && wire_happened(s->wire))
 			seat_on(s, SEAT_ON_WIRE);
 	}
-	wharf_flush(w);
+	client_flush(w);
 	while (w->breaks || !TAILQ_EMPTY(&w->ended)) {
 		if (w->breaks)
 			client_give_up(w);
@@ -129,9 +139,13 @@ client_hear(struct wharf *w, const struct epoll_event *e)
 {
 	uint64_t	rung;
 	unsigned	seat = (unsigned)(e->data.u64 >> 32);
+	enum seat_event	ev = (enum seat_event)(uint32_t)e->data.u64;
 
+	if (ev == SEAT_ON_BELL &&
+	    (e->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0)
+		return;
 	if (seat != OURSELVES)
-		seat_on(&w->seats[seat], (enum seat_event)(uint32_t)e->data.u64);
+		seat_on(&w->seats[seat], ev);
 	else if (read(w->again, &rung, sizeof(rung)) == -1)
 		return;
 }
@@ -249,6 +263,9 @@ wharf_wait(struct wharf *w, int timeout)
 		end = mono_add(now, (int64_t)timeout * 1000);
 	w->inside = 1;
 	w->calls = 0;
+	/* Links that come up or are lost are heard of also if nobody sleeps. */
+	if (timeout == 0 || ++w->waits % GLANCE == 0)
+		client_events(w, 0);
 	while (client_turn(w) || w->calls == 0) {
 		now = mono_now();
 		client_time(w, now);
@@ -287,10 +304,11 @@ wharf_process(struct wharf *w)
 void
 wharf_flush(struct wharf *w)
 {
-	unsigned	i;
-
-	for (i = 0; i < client_seats(w); i++)
-		seat_flush(&w->seats[i]);
+	client_flush(w);
+	/* Room in a lane must wake whoever goes to poll now. */
+	if (w->polled && !w->inside && (w->queued != 0 || w->breaks) &&
+	    !client_arm(w))
+		client_ring_ourselves(w);
 }
 
 int

@@ -3,8 +3,9 @@
  *
  * nng's callbacks run on its own threads: they set a bit and ring the wire's
  * bell.  nng_close may never return when a peer died at the wrong moment, so
- * a wire is closed, and freed, by a thread of its own.  Signals of the program
- * are blocked while threads are made, so that none of them handles any.
+ * a wire is closed, and freed, by a thread of its own; while many of those hang
+ * no wire is made.  Signals of the program are blocked while threads are made,
+ * so that none of them handles any.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE		/* pthread_timedjoin_np */
@@ -24,6 +25,7 @@
 #include "proto/client.h"
 
 #define CLOSER_STACK	(128u << 10)
+#define CLOSERS_MOST	256		/* of the whole program */
 #define MESSAGE_MAX	(FRAME_LONGEST + 1024u)
 
 struct wire {
@@ -35,6 +37,9 @@ struct wire {
 	int		 receiving, sending;
 	nng_msg		*in;
 };
+
+/* The only thing that connections share: nng is one, too. */
+static _Atomic int	closers;
 
 static void
 wire_raise(struct wire *wi, unsigned bit)
@@ -118,11 +123,12 @@ wire_dial(struct wire *wi, const char *path)
 struct wire *
 wire_new(const char *path, enum wire_kind kind)
 {
-	struct wire	*wi = calloc(1, sizeof(*wi));
+	struct wire	*wi;
 	sigset_t	 all, old;
 	int		 rv;
 
-	if (wi == NULL)
+	if (atomic_load(&closers) >= CLOSERS_MOST ||
+	    (wi = calloc(1, sizeof(*wi))) == NULL)
 		return NULL;
 	if ((wi->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1) {
 		free(wi);
@@ -164,6 +170,7 @@ wire_closer(void *arg)
 	nng_aio_free(wi->saio);
 	close(wi->bell);
 	free(wi);
+	atomic_fetch_sub(&closers, 1);
 	return NULL;
 }
 
@@ -193,6 +200,7 @@ wire_free(struct wire *wi, int ms)
 
 	if (wi == NULL)
 		return;
+	atomic_fetch_add(&closers, 1);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	pthread_attr_init(&attr);

@@ -217,10 +217,8 @@ ops_expire(struct wharf *w, mono_t now)
 			continue;
 		}
 		/* Nothing of it has left, and now it never will. */
-		s->expired = 1;
 		op_end(w, op, WHARF_EXPIRED);
-		if (s->ops == 0 && !s->half)
-			seat_forget_out(s);
+		seat_trim_out(s);
 	}
 }
 

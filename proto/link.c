@@ -127,6 +127,9 @@ link_forget(struct link *l)
 	l->is_unsent = 0;
 	if (l->client)
 		mb->clients--;
+	/* Its client hears of it even if nng cannot close the socket. */
+	if (l->client && l->bell != -1)
+		shutdown(l->bell, SHUT_RDWR);
 	SLIST_REMOVE(link_bucket(mb, l->offer.id), l, link, bucket);
 	TAILQ_REMOVE(&mb->links, l, all);
 	TAILQ_INSERT_TAIL(&mb->dead, l, all);

@@ -19,6 +19,12 @@
 #define REST_MAX		65536		/* frames of a dead peer's lane */
 
 #define HELLO_PILE	(64u << 10)	/* bytes of answers to HELLO waiting */
+/*
+ * Frames of a program outside per turn: the first ones go to the log, and their
+ * answers out, while the later ones are still being taken (a PUT with 64 in
+ * flight: 1.14 times as fast as with 256).  Workers gather theirs themselves.
+ */
+#define CLIENT_BATCH	24u
 
 /* What became of a frame: gone, or to be shown again after link_resume. */
 enum take { KEPT, TAKEN };
@@ -284,6 +290,8 @@ link_read(struct link *l)
 {
 	unsigned	n = l->mb->conf.batch;
 
+	if (l->client && n > CLIENT_BATCH)
+		n = CLIENT_BATCH;
 	while (link_readable(l) && link_read_one(l)) {
 		if (--n == 0) {
 			mailbox_more(l->mb);

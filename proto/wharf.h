@@ -100,16 +100,17 @@ struct wharf_options {
 				    NULL, 0, WHARF_LANES_AUTO, 0, 0, 0 }
 
 /*
- * run: the node's node.run directory.  Waits for the first store at most
- * timeout.  options may be NULL.  On failure *w is NULL and the status says
- * why: PARAM, NOMEM, DENIED (may not open the sockets), FULL (clients),
- * NOTREADY (nobody there), TIMEOUT.
+ * run: the node's node.run directory.  Waits at most timeout for the first
+ * store, which must come, and for each other one or the first failure to reach
+ * it.  options may be NULL.  On failure *w is NULL and the status says why:
+ * PARAM, NOMEM, DENIED (may not open the sockets), FULL (clients), NOTREADY
+ * (nobody there), TIMEOUT (somebody, but silent), BADMSG (no Wharf).
  */
 enum wharf_status wharf_connect(struct wharf **w, const char *run,
 		    const struct wharf_options *options);
 /*
  * Ops in flight are forgotten without a callback: writes among them may or
- * may not be done.  Not from a callback.  NULL is fine.
+ * may not be done.  Not from a callback: that aborts.  NULL is fine.
  */
 void		 wharf_close(struct wharf *);
 

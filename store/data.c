@@ -162,8 +162,9 @@ data_get(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 struct put {
 	const uint8_t	*key, *val;
 	size_t		 keylen, vallen;
-	struct record	 old;		/* header fields only */
-	int		 found, damaged;
+	unsigned	 slot;
+	struct record	 old;		/* header fields only, if known */
+	int		 found, damaged, known;
 };
 
 static int
@@ -178,6 +179,8 @@ put_look(void *arg, const uint8_t *old, size_t oldlen, const uint8_t **val,
 		p->found = 1;
 		p->damaged = record_get(&p->old, p->key, p->keylen, old,
 		    oldlen) != E_OK;
+		p->known = !p->damaged || (record_peek(&p->old, old,
+		    oldlen) == E_OK && p->old.slot == p->slot);
 	}
 	return 0;
 }
@@ -224,12 +227,12 @@ static void
 put_tally(struct data *d, struct data_file *f, const struct put *p,
     const struct record *r, int in_newest)
 {
-	if (p->found)
+	if (p->known)
 		tally_sub(&f->sum, &p->old, p->key, p->keylen);
 	tally_add(&f->sum, r, p->key, p->keylen);
 	if (!data_two(f))
 		return;
-	if (in_newest)
+	if (in_newest && p->known)
 		tally_sub(&d->fresh, &p->old, p->key, p->keylen);
 	tally_add(&d->fresh, r, p->key, p->keylen);
 }
@@ -241,7 +244,7 @@ data_set(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 	unsigned		 k = data_k(d, slot);
 	struct data_file	*f = &d->file[k];
 	struct put		 p = { .key = key, .keylen = keylen,
-	    .val = val, .vallen = vallen };
+	    .val = val, .vallen = vallen, .slot = slot };
 	struct record		 r;
 	int			 in_newest = 0;
 	enum err		 e;
@@ -251,11 +254,13 @@ data_set(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 		return E_INTERNAL;
 	f->dirty = 1;
 	e = put(d, f, &p, &in_newest);
+	if (e == E_OK)
+		put_tally(d, f, &p, &r, in_newest);
 	if (e == E_OK && p.damaged) {
 		d->damaged++;
-		e = data_recount(d, k);
-	} else if (e == E_OK)
-		put_tally(d, f, &p, &r, in_newest);
+		f->lost++;
+		d->fresh_lost += in_newest && data_two(f);
+	}
 	if (e != E_OK && d->failed == E_OK)
 		d->failed = e;
 	return e;
@@ -340,31 +345,6 @@ data_scan(struct data *d, unsigned k, struct tally *all, struct tally *newer,
 	if (e == E_OK && data_two(f))
 		e = scan_gen(&s, &f->older, &f->now);
 	*bad = s.bad;
-	return e;
-}
-
-enum err
-data_recount(struct data *d, unsigned k)
-{
-	struct manifest_slot	*slots;
-	struct tally		 all = { 0 }, newer = { 0 };
-	uint64_t		 bad;
-	enum err		 e;
-
-	if ((slots = calloc(2 * SLOTS, sizeof(*slots))) == NULL)
-		return E_NOMEM;
-	all.slot = slots;
-	newer.slot = slots + SLOTS;
-	log_warnx("data: file %u: a damaged record was replaced, "
-	    "adding the file up anew", k);
-	if ((e = data_scan(d, k, &all, &newer, &bad)) == E_OK) {
-		tally_take(d, &d->file[k].sum, k, &all);
-		if (data_two(&d->file[k]))
-			tally_take(d, &d->fresh, k, &newer);
-	}
-	expiry_free(&all.expiry);
-	expiry_free(&newer.expiry);
-	free(slots);
 	return e;
 }
 

@@ -49,13 +49,16 @@ note(struct data *d, unsigned k, uint64_t last, struct manifest *next)
 static enum err
 write_text(const struct data *d, const struct manifest *m)
 {
-	char		*text;
-	size_t		 n;
-	enum err	 e;
+	static struct log_limit	 lim;
+	char			*text;
+	size_t			 n;
+	enum err		 e;
 
 	if ((text = manifest_text(m, &n)) == NULL)
 		return E_NOMEM;
 	e = manifest_write(d->conf.io, d->conf.dir, text, n);
+	if (e != E_OK)
+		log_limited(&lim, "data: MANIFEST: %s", strerror(errno));
 	free(text);
 	return e;
 }
@@ -172,6 +175,8 @@ choose(struct data *d, uint64_t last)
 
 	for (i = 0; i < d->conf.files; i++) {
 		k = (d->turn + i) % d->conf.files;
+		if (d->file[k].lost != 0)
+			continue;	/* its sums are not exact */
 		if (!d->file[k].dirty && d->man.file[k].now.lsn >= last)
 			continue;
 		if (best == -1 || d->file[k].dirty > d->file[best].dirty ||
@@ -291,6 +296,8 @@ data_close(struct data *d, int clean, uint64_t lsn, uint64_t bound)
 	data_settle(d);
 	compact_let_go(d);
 	e = d->failed;
+	if (clean && e == E_OK)
+		e = recount_all(d);
 	if (clean && e == E_OK)
 		e = close_clean(d, lsn, bound);
 	for (k = 0; k < d->conf.files; k++) {

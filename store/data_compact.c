@@ -138,6 +138,7 @@ switch_over(struct data *d, uint64_t last)
 	f->now = d->job.made;
 	memset(&d->job.made, 0, sizeof(d->job.made));
 	tally_clear(d, &d->fresh, k);
+	d->fresh_lost = 0;
 	d->held.key = NULL;
 	f->retired = 0;
 	f->dirty = 1;
@@ -223,10 +224,11 @@ retire(struct data *d, uint64_t last)
 	d->conf.ops->iter_free(d->iter);
 	d->iter = NULL;
 	tally_take(d, &f->sum, k, &d->fresh);
+	f->lost = d->fresh_lost;
 	f->retired = 1;
 	f->dirty = 1;
 	d->phase = PHASE_FINISHING;
-	if (!d->busy)
+	if (!d->busy && f->lost == 0)
 		commit_start(d, k, last);
 }
 
@@ -272,13 +274,17 @@ move_some(struct data *d, int64_t now, uint64_t last)
 int
 data_work(struct data *d, int64_t now, uint64_t last)
 {
+	int	exact;
+
 	if (d->failed != E_OK)
 		return 0;
+	recount_look(d, now);
+	exact = d->file[d->compacting].lost == 0;
 	switch (d->phase) {
 	case PHASE_IDLE:
 		return d->busy ? 0 : start(d, now);
 	case PHASE_CREATED:
-		if (!d->busy)
+		if (!d->busy && exact)
 			switch_over(d, last);
 		return 0;
 	case PHASE_MOVING:
@@ -286,7 +292,7 @@ data_work(struct data *d, int64_t now, uint64_t last)
 	case PHASE_SEALING:
 	case PHASE_FINISHING:
 		/* The commit that ends this phase met a full disk, or waited. */
-		if (!d->busy && now >= d->next_try)
+		if (!d->busy && exact && now >= d->next_try)
 			commit_start(d, d->compacting, last);
 		return 0;
 	case PHASE_CREATING:

@@ -1,7 +1,7 @@
 /*
  * data_impl.h: what data.c, data_gen.c, data_open.c, data_rewind.c,
- * data_checkpoint.c, data_compact.c and data_expiry.c share; nobody else
- * includes it.
+ * data_checkpoint.c, data_compact.c, data_recount.c and data_expiry.c share;
+ * nobody else includes it.
  *
  * Invariants:
  * 1 d->man is what the MANIFEST on disk says, d->file and d->slot are what has
@@ -15,6 +15,8 @@
  */
 #ifndef STORE_DATA_IMPL_H
 #define STORE_DATA_IMPL_H
+
+#include <pthread.h>
 
 #include "store/data.h"
 
@@ -58,6 +60,8 @@ struct data_file {
 	struct manifest_gen	sealed;		/* older, as of its last write */
 	uint64_t		next_gen;
 	int			dirty;		/* written since noted */
+	unsigned		lost;		/* damaged records replaced whose
+						   part of sum is not known */
 	struct tally		sum;
 };
 
@@ -80,6 +84,10 @@ struct data_job {
 	int		 fd, older_fd;	/* to be synced; -1: not */
 	struct gen	 drop;		/* to be removed afterwards */
 	int		 dropping;
+	/* recount */
+	uint64_t	 size, count;	/* of the file, when it began */
+	unsigned	 lost;
+	struct tally	 counted, was;
 	/* create */
 	struct gen	 made;
 	uint64_t	 buckets;
@@ -98,6 +106,7 @@ struct data {
 	struct data_file	 file[FILES_MAX];
 	struct manifest_slot	 slot[SLOTS], fresh_slot[SLOTS];
 	struct tally		 fresh;
+	unsigned		 fresh_lost;	/* as lost of a file */
 	uint64_t		 bound;
 	enum err		 failed;
 
@@ -151,8 +160,6 @@ void		 tally_take(const struct data *, struct tally *, unsigned k,
  */
 enum err	 data_scan(struct data *, unsigned k, struct tally *all,
 		    struct tally *newer, uint64_t *bad);
-/* Adds up a file anew, after a record was found that cannot be subtracted. */
-enum err	 data_recount(struct data *, unsigned k);
 
 /* data_gen.c */
 /* Afterwards the new file and its name are durable. */
@@ -171,14 +178,21 @@ int		 disk_has(const struct data *, uint64_t n);
 
 /* data_open.c */
 void		 open_progress(struct data *);
+/* Joins a thread, waiting a moment at most; 0: it still runs. */
+int		 open_joined(pthread_t);
 /* Is file k what MANIFEST says?  E_DAMAGED: found->error says where not. */
-enum err	 open_compare(struct data *, unsigned k, const struct tally *all,
-		    struct data_found *);
+enum err	 open_compare(const struct data *, unsigned k,
+		    const struct tally *all, struct data_found *);
 /* Reads all records and takes their sums, if they are what MANIFEST says. */
 enum err	 open_verify(struct data *, unsigned k, struct data_found *);
 
 /* data_rewind.c */
-enum err	 rewind_file(struct data *, unsigned k, struct data_found *);
+/*
+ * Takes back in place and opens what MANIFEST names of the files whose state
+ * is not E_OK; that is E_OK then, or why the file must be restored (it is
+ * closed).  Returns how many were.
+ */
+unsigned	 rewind_files(struct data *, enum err state[FILES_MAX]);
 
 /* data_checkpoint.c */
 /* Puts file k as applied into next, all up to last. */
@@ -187,6 +201,14 @@ void		 note(struct data *, unsigned k, uint64_t last,
 void		 commit_start(struct data *, unsigned k, uint64_t last);
 /* Writes d->man, not clean, at once, on this thread (at start). */
 enum err	 commit_now(struct data *);
+
+/* data_recount.c */
+/* Has a file added up anew whose sums have become inexact, if there is one. */
+void		 recount_look(struct data *, int64_t now);
+/* Adds up file k, at once and in full; E_OK, E_DAMAGED, E_NOMEM. */
+enum err	 recount_now(struct data *, unsigned k);
+/* The same for each file that needs it (at a stop). */
+enum err	 recount_all(struct data *);
 
 /* data_compact.c */
 void		 compact_committed(struct data *, unsigned k, int dropped);

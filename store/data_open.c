@@ -26,7 +26,7 @@
 #include "store/data_impl.h"
 #include "supervisor/log.h"
 
-#define POLL_NS		200000000	/* how often a restore is looked at */
+#define POLL_NS		200000000	/* how often progress is looked at */
 
 static enum err	 fail(struct data_found *, enum err, const char *, ...)
 		    __attribute__((format(printf, 3, 4)));
@@ -67,6 +67,18 @@ restore_thread(void *arg)
 	return NULL;
 }
 
+int
+open_joined(pthread_t t)
+{
+	struct timespec	until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += POLL_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return pthread_timedjoin_np(t, NULL, &until) == 0;
+}
+
 static uint64_t
 blocks_of(const char *path, const char *suffix)
 {
@@ -84,25 +96,19 @@ blocks_of(const char *path, const char *suffix)
 static enum err
 restore_watched(struct data *d, struct restoring *r)
 {
-	struct timespec	until;
 	pthread_t	t;
 	uint64_t	was = 0, now;
 
 	if (pthread_create(&t, NULL, restore_thread, r) != 0)
 		return E_NOMEM;
-	for (;;) {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += POLL_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		if (pthread_timedjoin_np(t, NULL, &until) == 0)
-			return r->err;
+	while (!open_joined(t)) {
 		now = blocks_of(r->to, "") + blocks_of(r->to, ".tmp.offset") +
 		    blocks_of(r->to, ".tmp.dead");
 		if (now != was)
 			open_progress(d);
 		was = now;
 	}
+	return r->err;
 }
 
 static enum err
@@ -188,7 +194,7 @@ regain(struct data *d, struct gen *g, unsigned k, struct manifest_gen *m,
 /* --- one data file --- */
 
 enum err
-open_compare(struct data *d, unsigned k, const struct tally *all,
+open_compare(const struct data *d, unsigned k, const struct tally *all,
     struct data_found *found)
 {
 	const struct manifest_slot	*a, *b;
@@ -308,28 +314,30 @@ open_as_is(struct data *d, unsigned k, struct data_found *found)
 }
 
 static enum err
-open_file(struct data *d, unsigned k, int clean, struct data_found *found)
+open_closed(struct data *d, unsigned k, struct data_found *found)
+{
+	char		name[NAME_LEN];
+	enum err	e = open_as_is(d, k, found);
+
+	if (e == E_OK)
+		return e;
+	data_name(name, sizeof(name), k, d->man.file[k].now.gen);
+	log_warnx("%s/%s: not as it was closed (%s)", d->conf.dir, name,
+	    err_text(e));
+	gen_close(d, &d->file[k].now);
+	gen_close(d, &d->file[k].older);
+	return e;
+}
+
+/* e: whether it is open already. */
+static enum err
+open_file(struct data *d, unsigned k, enum err e, struct data_found *found)
 {
 	struct data_file	*f = &d->file[k];
-	char			 name[NAME_LEN];
-	enum err		 e = E_STALE;
 
 	open_progress(d);
-	f->next_gen = d->man.file[k].next_gen;
-	if (f->next_gen == 0)
-		f->next_gen = 1;
 	if (!d->conf.ops->files)
 		return gen_create(d, &f->now, k, 0, BUCKETS_MIN);
-	if (clean && (e = open_as_is(d, k, found)) != E_OK) {
-		data_name(name, sizeof(name), k, d->man.file[k].now.gen);
-		log_warnx("%s/%s: not as it was closed (%s)", d->conf.dir,
-		    name, err_text(e));
-		gen_close(d, &f->now);
-		gen_close(d, &f->older);
-	}
-	if (e != E_OK && found->same_boot &&
-	    (e = rewind_file(d, k, found)) == E_OK)
-		found->rewound++;
 	if (e != E_OK && (e = open_rebuilt(d, k, found)) == E_OK)
 		found->restored += !found->fresh;
 	f->sealed = d->man.file[k].older;
@@ -337,6 +345,28 @@ open_file(struct data *d, unsigned k, int clean, struct data_found *found)
 		d->phase = PHASE_MOVING;
 		d->compacting = k;
 	}
+	return e;
+}
+
+/* As they are, taken back in place, or restored. */
+static enum err
+open_files(struct data *d, struct data_found *found)
+{
+	enum err	state[FILES_MAX], e = E_OK;
+	unsigned	k;
+
+	for (k = 0; k < d->conf.files; k++) {
+		open_progress(d);
+		d->file[k].next_gen = d->man.file[k].next_gen;
+		if (d->file[k].next_gen == 0)
+			d->file[k].next_gen = 1;
+		state[k] = found->clean && d->conf.ops->files ?
+		    open_closed(d, k, found) : E_STALE;
+	}
+	if (found->same_boot && d->conf.ops->files)
+		found->rewound = rewind_files(d, state);
+	for (k = 0; e == E_OK && k < d->conf.files; k++)
+		e = open_file(d, k, state[k], found);
 	return e;
 }
 
@@ -531,7 +561,6 @@ data_open(struct data **out, const struct data_conf *c,
 {
 	mono_t		 began = mono_now();
 	struct data	*d;
-	unsigned	 k;
 	enum err	 e;
 
 	memset(found, 0, sizeof(*found));
@@ -541,9 +570,8 @@ data_open(struct data **out, const struct data_conf *c,
 		    c->store, c->stores, c->files);
 	if ((d = data_new(c)) == NULL)
 		return fail(found, E_NOMEM, "out of memory");
-	e = open_manifest(d, found);
-	for (k = 0; e == E_OK && k < c->files; k++)
-		e = open_file(d, k, found->clean, found);
+	if ((e = open_manifest(d, found)) == E_OK)
+		e = open_files(d, found);
 	manifest_clear(&d->man);
 	if (e == E_OK && (e = commit_now(d)) != E_OK)
 		fail(found, e, "%s: writing MANIFEST: %s", c->dir, err_text(e));

@@ -11,18 +11,33 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "store/data_impl.h"
 #include "supervisor/log.h"
 
+#define THREADS	2
+
+struct crew;
+
 struct rewinding {
-	struct data		*d;
+	struct crew		*crew;
 	unsigned		 k;
-	struct data_found	*found;
-	struct tally		*all;	/* NULL: added up later */
+	struct tally		 all;	/* slot NULL: added up later */
+	struct data_found	 found;	/* error */
+	enum err		 err;
 	uint64_t		 n;
+};
+
+struct crew {
+	struct data		*d;
+	struct rewinding	 file[FILES_MAX];
+	unsigned		 files;
+	atomic_uint		 next;		/* of file, to be taken */
+	atomic_ulong		 steps;		/* of 256 records */
 };
 
 /* As put_tally: a new record and the one that it took the place of. */
@@ -31,35 +46,38 @@ rewind_see(void *arg, const uint8_t *key, size_t keylen, const uint8_t *val,
     size_t vallen, const uint8_t *old, size_t oldlen)
 {
 	struct rewinding	*w = arg;
+	const struct data	*d = w->crew->d;
 	struct record		 r, was;
 
 	if (key == NULL)
-		return w->all == NULL ? E_OK :
-		    open_compare(w->d, w->k, w->all, w->found);
+		return w->all.slot == NULL ? E_OK :
+		    open_compare(d, w->k, &w->all, &w->found);
 	if (w->n++ % 256 == 0)
-		open_progress(w->d);
+		atomic_fetch_add(&w->crew->steps, 1);
 	if (record_get(&r, key, keylen, val, vallen) != E_OK ||
-	    data_k(w->d, r.slot) != w->k)
+	    data_k(d, r.slot) != w->k)
 		return E_DAMAGED;
-	if (w->all == NULL)
+	if (w->all.slot == NULL)
 		return E_OK;
 	if (old != NULL) {
 		if (record_peek(&was, old, oldlen) != E_OK)
 			return E_DAMAGED;
-		tally_sub(w->all, &was, key, keylen);
+		tally_sub(&w->all, &was, key, keylen);
 	}
-	tally_add(w->all, &r, key, keylen);
+	tally_add(&w->all, &r, key, keylen);
 	return E_OK;
 }
+
+/* --- on a thread --- */
 
 static enum err
 rewind_gen(struct rewinding *w, const struct manifest_gen *m)
 {
-	struct data	*d = w->d;
-	const struct io	*io = d->conf.io;
-	char		 path[PATH_LEN];
-	int		 fd;
-	enum err	 e;
+	const struct data	*d = w->crew->d;
+	const struct io		*io = d->conf.io;
+	char			 path[PATH_LEN];
+	int			 fd;
+	enum err		 e;
 
 	if (m->gen == 0)
 		return E_OK;
@@ -72,54 +90,108 @@ rewind_gen(struct rewinding *w, const struct manifest_gen *m)
 }
 
 static enum err
-rewind_open(struct rewinding *w)
+rewind_gens(struct rewinding *w)
 {
-	struct data		*d = w->d;
-	struct data_file	*f = &d->file[w->k];
-	struct manifest_file	*m = &d->man.file[w->k];
-	enum err		 e;
+	const struct manifest_file	*m = &w->crew->d->man.file[w->k];
+	enum err			 e;
 
-	if ((e = rewind_gen(w, &m->older)) != E_OK ||
-	    (e = rewind_gen(w, &m->now)) != E_OK ||
-	    (e = gen_open(d, &f->now, w->k, &m->now)) != E_OK)
+	/* What counts of two generations is seen only through both. */
+	if (m->older.gen == 0 &&
+	    (w->all.slot = calloc(SLOTS, sizeof(*w->all.slot))) == NULL)
+		return E_NOMEM;
+	if ((e = rewind_gen(w, &m->older)) != E_OK)
 		return e;
-	if (m->older.gen == 0) {
-		tally_take(d, &f->sum, w->k, w->all);
-		return E_OK;
-	}
-	/* What counts is seen through both. */
-	if ((e = gen_open(d, &f->older, w->k, &m->older)) != E_OK)
-		return e;
-	return open_verify(d, w->k, w->found);
+	return rewind_gen(w, &m->now);
 }
 
-/*
- * E_OK, or why the file must be restored; it is closed then.  E_NOTFOUND: it is
- * not in MANIFEST yet.
- */
-enum err
-rewind_file(struct data *d, unsigned k, struct data_found *found)
+static void *
+crew_thread(void *arg)
 {
-	struct manifest_file	*m = &d->man.file[k];
-	struct tally		 all = { 0 };
-	struct rewinding	 w = { .d = d, .k = k, .found = found };
-	enum err		 e;
+	struct crew	*c = arg;
+	unsigned	 i;
 
-	if (m->now.gen == 0)
-		return E_NOTFOUND;
-	if ((all.slot = calloc(SLOTS, sizeof(*all.slot))) == NULL)
-		return E_NOMEM;
-	if (m->older.gen == 0)
-		w.all = &all;
-	if ((e = rewind_open(&w)) != E_OK) {
-		gen_close(d, &d->file[k].now);
-		gen_close(d, &d->file[k].older);
-		log_warnx("%s: data file %u cannot be taken back in place "
-		    "(%s), restoring it", d->conf.dir, k,
-		    found->error[0] != '\0' ? found->error : err_text(e));
-		found->error[0] = '\0';
+	while ((i = atomic_fetch_add(&c->next, 1)) < c->files)
+		c->file[i].err = rewind_gens(&c->file[i]);
+	return NULL;
+}
+
+/* --- on the loop's --- */
+
+static void
+crew_run(struct crew *c)
+{
+	pthread_t	t[THREADS];
+	unsigned	i, n;
+	unsigned long	was = 0, now;
+
+	for (n = 0; n < THREADS && n < c->files; n++)
+		if (pthread_create(&t[n], NULL, crew_thread, c) != 0)
+			break;
+	for (i = 0; i < n; i++)
+		while (!open_joined(t[i])) {
+			if ((now = atomic_load(&c->steps)) != was)
+				open_progress(c->d);
+			was = now;
+		}
+}
+
+static enum err
+rewind_open(struct rewinding *w)
+{
+	struct data			*d = w->crew->d;
+	struct data_file		*f = &d->file[w->k];
+	const struct manifest_file	*m = &d->man.file[w->k];
+	enum err			 e;
+
+	if ((e = gen_open(d, &f->now, w->k, &m->now)) != E_OK)
+		return e;
+	if (m->older.gen == 0) {
+		tally_take(d, &f->sum, w->k, &w->all);
+		return E_OK;
 	}
-	expiry_free(&all.expiry);
-	free(all.slot);
+	if ((e = gen_open(d, &f->older, w->k, &m->older)) != E_OK)
+		return e;
+	return open_verify(d, w->k, &w->found);
+}
+
+static enum err
+rewind_end(struct rewinding *w)
+{
+	struct data	*d = w->crew->d;
+	enum err	 e = w->err;
+
+	if (e == E_OK && (e = rewind_open(w)) != E_OK) {
+		gen_close(d, &d->file[w->k].now);
+		gen_close(d, &d->file[w->k].older);
+	}
+	if (e != E_OK)
+		log_warnx("%s: data file %u cannot be taken back in place "
+		    "(%s), restoring it", d->conf.dir, w->k,
+		    w->found.error[0] != '\0' ? w->found.error : err_text(e));
+	expiry_free(&w->all.expiry);
+	free(w->all.slot);
 	return e;
+}
+
+unsigned
+rewind_files(struct data *d, enum err state[FILES_MAX])
+{
+	struct crew	*c;
+	unsigned	 k, i, done = 0;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return 0;
+	c->d = d;
+	for (k = 0; k < d->conf.files; k++)
+		if (state[k] != E_OK && d->man.file[k].now.gen != 0)
+			c->file[c->files++] = (struct rewinding){ .crew = c,
+			    .k = k, .err = E_NOMEM };
+	crew_run(c);
+	for (i = 0; i < c->files; i++) {
+		k = c->file[i].k;
+		state[k] = rewind_end(&c->file[i]);
+		done += state[k] == E_OK;
+	}
+	free(c);
+	return done;
 }

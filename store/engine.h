@@ -63,6 +63,12 @@ struct engine_ops {
 	 */
 	enum err	(*rewind)(const struct io *, int fd, uint64_t end,
 			    uint64_t count, engine_visit *, void *arg);
+	/*
+	 * Shows the records below end of a file that may be in use, as rewind
+	 * does, and writes nothing.  May run on any thread.  NULL: no files.
+	 */
+	enum err	(*read)(const struct io *, int fd, uint64_t end,
+			    uint64_t count, engine_visit *, void *arg);
 	/* Looks, and perhaps stores, in one step; E_OK, E_NOSPACE, E_DAMAGED, E_INTERNAL */
 	enum err	(*process)(struct engine *, const uint8_t *key, size_t keylen,
 			    engine_see *, void *arg, int writable);

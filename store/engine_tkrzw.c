@@ -267,6 +267,7 @@ tk_iter_free(struct engine_iter *it)
 const struct engine_ops	engine_tkrzw = {
 	.name = "tkrzw", .files = 1,
 	.open = tk_open, .restore = tk_restore, .rewind = tkrzw_rewind,
+	.read = tkrzw_read,
 	.process = tk_process,
 	.size = tk_size, .base = tk_base, .count = tk_count,
 	.buckets = tk_buckets, .room = tk_room, .close = tk_close,

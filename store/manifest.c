@@ -446,10 +446,15 @@ manifest_text(const struct manifest *m, size_t *n)
 	return text;
 }
 
+/* The old text stands, and what was in the way may pass. */
 static enum err
-no_space(int err)
+not_written(int err)
 {
-	return io_is_full(err) ? E_NOSPACE : E_INTERNAL;
+	if (io_is_full(err))
+		return E_NOSPACE;
+	if (err == EMFILE || err == ENFILE || err == ENOMEM)
+		return E_NOMEM;
+	return E_INTERNAL;
 }
 
 static int
@@ -472,21 +477,29 @@ write_tmp(const struct io *io, const char *tmp, const char *text, size_t n)
 enum err
 manifest_write(const struct io *io, const char *dir, const char *text, size_t n)
 {
-	char	path[4096], tmp[4096];
-	int	saved;
+	char		path[4096], tmp[4096];
+	enum err	e;
+	int		fd, saved;
 
 	snprintf(path, sizeof(path), "%s/MANIFEST", dir);
 	snprintf(tmp, sizeof(tmp), "%s/MANIFEST.tmp", dir);
-	if (write_tmp(io, tmp, text, n) == -1 ||
+	/* First: without a descriptor for it nothing must have happened. */
+	fd = io->open(io, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd == -1 || write_tmp(io, tmp, text, n) == -1 ||
 	    io->rename(io, tmp, path) == -1) {
 		saved = errno;
+		e = not_written(saved);
 		io->unlink(io, tmp);
-		errno = saved;
-		return no_space(errno);
+	} else {
+		/*
+		 * From here on either text may be the one that is found after
+		 * a crash: no longer a mere "try again later".
+		 */
+		e = io->fsync(io, fd) == 0 ? E_OK : E_INTERNAL;
+		saved = errno;
 	}
-	/*
-	 * From here on either text may be the one that is found after a crash:
-	 * no longer a mere "try again when there is space".
-	 */
-	return io_sync_dir(io, dir) == -1 ? E_INTERNAL : E_OK;
+	if (fd != -1)
+		close(fd);
+	errno = saved;
+	return e;
 }

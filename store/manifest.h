@@ -81,7 +81,8 @@ enum err	 manifest_parse(struct manifest *, const char *text, size_t n,
 char		*manifest_text(const struct manifest *, size_t *n);
 /*
  * Writes text durably: MANIFEST.tmp, fdatasync, rename, directory fsync.
- * E_OK, E_NOSPACE, E_INTERNAL.
+ * E_OK; E_NOSPACE and E_NOMEM (also of descriptors): the old text stands, to be
+ * tried again; E_INTERNAL.  errno says why.
  */
 enum err	 manifest_write(const struct io *, const char *dir,
 		    const char *text, size_t n);

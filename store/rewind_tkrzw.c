@@ -31,8 +31,11 @@
  *	(0xDD, zeros)
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <tkrzw_langc.h>
 
 #include "store/rewind_tkrzw.h"
@@ -51,21 +54,13 @@
 #define KEY_MAX		((8u << 20) - 1)
 #define VALUE_MAX	0x7fffffffu
 #define META_MAX	(1 + WIDTH + 4 + 5 + 1)
-#define WINDOW		(1u << 20)
-#define GLANCE		512u		/* of a record that is looked up */
-
-/* Bytes of the file in memory. */
-struct window {
-	uint8_t		*p;
-	size_t		 max, n;
-	uint64_t	 at;
-};
+#define STEP		(4u << 20)	/* bytes read at a time; whole pages */
 
 struct rec {
 	uint64_t	 at, child, size;
 	uint8_t		 kind;
 	const uint8_t	*key, *val;
-	size_t		 keylen, vallen;
+	size_t		 keylen, vallen, pad;
 };
 
 struct rewind {
@@ -74,7 +69,8 @@ struct rewind {
 	uint64_t	 base, end, nbuckets;
 	uint8_t		*buckets;	/* as they are to be in the file */
 	uint8_t		 head[HEAD];
-	struct window	 run, old;	/* the pass; a record looked up */
+	const uint8_t	*map;		/* the file up to end */
+	uint64_t	 ready;		/* its pages are in memory up to here */
 	uint64_t	 added, bytes;	/* of keys and values found by a get */
 };
 
@@ -106,37 +102,40 @@ tkrzw_record_base(uint64_t buckets)
 
 /* --- reading --- */
 
+static enum err
+map_open(struct rewind *r)
+{
+	struct stat	st;
+	void		*p;
+
+	/* Beyond the end of the file a map has pages that are SIGBUS. */
+	if (fstat(r->fd, &st) == -1 || (uint64_t)st.st_size < r->end)
+		return E_DAMAGED;
+	p = mmap(NULL, (size_t)r->end, PROT_READ, MAP_SHARED, r->fd, 0);
+	if (p == MAP_FAILED)
+		return E_NOMEM;
+	r->map = p;
+	r->ready = r->base / STEP * STEP;
+	return E_OK;
+}
+
 /*
- * n bytes at off, which end at r->end at the latest; a window that must move
- * takes want bytes if there are as many.  E_DAMAGED when the file has less.
+ * Takes the pages up to end into memory, and has the kernel begin with those
+ * that follow.  What the disk does not give is an error here, where touching it
+ * would be SIGBUS.  Linux before 5.14 has no such call: it reads when touched.
  */
 static enum err
-window_get(struct rewind *r, struct window *w, uint64_t off, size_t n,
-    size_t want, const uint8_t **out)
+map_ready(struct rewind *r, uint64_t end)
 {
-	uint64_t	 left = r->end - off;
-	uint8_t		*p;
+	uint64_t	n = (end - r->ready + STEP - 1) / STEP * STEP;
 
-	if (off >= r->end || n > left)
-		return E_DAMAGED;
-	if (off < w->at || off + n > w->at + w->n) {
-		if (want < n)
-			want = n;
-		if (want > left)
-			want = (size_t)left;
-		if (want > w->max) {
-			if ((p = realloc(w->p, want)) == NULL)
-				return E_NOMEM;
-			w->p = p;
-			w->max = want;
-		}
-		w->n = 0;
-		if (io_read_all(r->io, r->fd, w->p, want, (off_t)off) == -1)
-			return errno == 0 ? E_DAMAGED : E_INTERNAL;
-		w->at = off;
-		w->n = want;
-	}
-	*out = w->p + (off - w->at);
+	if (n > r->end - r->ready)
+		n = r->end - r->ready;
+	if (madvise((void *)(uintptr_t)(r->map + r->ready), (size_t)n,
+	    MADV_POPULATE_READ) == -1 && errno != EINVAL)
+		return E_INTERNAL;
+	r->ready += n;
+	posix_fadvise(r->fd, (off_t)r->ready, STEP, POSIX_FADV_WILLNEED);
 	return E_OK;
 }
 
@@ -181,72 +180,41 @@ meta_get(struct rec *c, const uint8_t *p, size_t n)
 	return pad < ALIGN && c->size % ALIGN == 0 ? at : 0;
 }
 
-static int
-padding_is_right(const uint8_t *p, size_t n)
-{
-	size_t	i;
-
-	for (i = 0; i < n; i++)
-		if (p[i] != (i == 0 ? 0xdd : 0))
-			return 0;
-	return 1;
-}
-
-/* The whole record at off, for the pass. */
+/* The record at off; its bytes are those of the map. */
 static enum err
 record_read(struct rewind *r, uint64_t off, struct rec *c)
 {
 	uint64_t	 left = r->end - off;
 	size_t		 n = left < META_MAX ? (size_t)left : META_MAX, at;
-	const uint8_t	*p;
 	enum err	 e;
 
-	if ((e = window_get(r, &r->run, off, n, WINDOW, &p)) != E_OK)
+	if (off + n > r->ready && (e = map_ready(r, off + n)) != E_OK)
 		return e;
-	if ((at = meta_get(c, p, n)) == 0)
+	if ((at = meta_get(c, r->map + off, n)) == 0 || c->size > left)
 		return E_DAMAGED;
-	e = window_get(r, &r->run, off, (size_t)c->size, WINDOW, &p);
-	if (e != E_OK)
+	if (off + c->size > r->ready &&
+	    (e = map_ready(r, off + c->size)) != E_OK)
 		return e;
 	c->at = off;
-	c->key = p + at;
+	c->key = r->map + off + at;
 	c->val = c->key + c->keylen;
-	at += c->keylen + c->vallen;
-	return padding_is_right(p + at, (size_t)c->size - at) ? E_OK :
-	    E_DAMAGED;
-}
-
-/*
- * An earlier record again: sizes, child, the key when it has keylen bytes, and
- * the first ENGINE_GLANCE bytes of the value or all of it.
- */
-static enum err
-record_glance(struct rewind *r, uint64_t off, size_t keylen, struct rec *c)
-{
-	uint64_t	 left = r->end - off;
-	size_t		 n = left < META_MAX ? (size_t)left : META_MAX, at;
-	size_t		 val;
-	const uint8_t	*p;
-	enum err	 e;
-
-	if ((e = window_get(r, &r->old, off, n, GLANCE, &p)) != E_OK)
-		return e;
-	if ((at = meta_get(c, p, n)) == 0)
-		return E_DAMAGED;
-	c->at = off;
-	c->key = c->val = NULL;
-	if (c->keylen != keylen)
-		return E_OK;
-	val = c->vallen < ENGINE_GLANCE ? c->vallen : ENGINE_GLANCE;
-	e = window_get(r, &r->old, off, at + keylen + val, GLANCE, &p);
-	if (e != E_OK)
-		return e;
-	c->key = p + at;
-	c->val = c->key + keylen;
+	c->pad = c->size - at - c->keylen - c->vallen;
 	return E_OK;
 }
 
 /* --- the pass --- */
+
+static int
+padding_is_right(const struct rec *c)
+{
+	const uint8_t	*p = c->val + c->vallen;
+	size_t		 i;
+
+	for (i = 0; i < c->pad; i++)
+		if (p[i] != (i == 0 ? 0xdd : 0))
+			return 0;
+	return 1;
+}
 
 /* What c took the place of: in its chain when it was added. */
 static enum err
@@ -257,14 +225,15 @@ replaced_find(struct rewind *r, const struct rec *c, uint64_t top,
 	enum err	e;
 
 	for (off = top; off != 0; off = old->child) {
-		if ((e = record_glance(r, off, c->keylen, old)) != E_OK)
+		if ((e = record_read(r, off, old)) != E_OK)
 			return e;
-		if (old->key == NULL ||
-		    memcmp(old->key, c->key, c->keylen) != 0)
-			continue;
-		/* Invariant 3. */
-		return c->child == (off == top ? old->child : top) ? E_OK :
-		    E_DAMAGED;
+		if (old->keylen == c->keylen &&
+		    memcmp(old->key, c->key, c->keylen) == 0)
+			/* Invariant 3. */
+			return c->child == (off == top ? old->child : top) ?
+			    E_OK : E_DAMAGED;
+		if (old->child >= off)
+			return E_DAMAGED;
 	}
 	return E_DAMAGED;
 }
@@ -305,6 +274,7 @@ records_pass(struct rewind *r, engine_visit *visit, void *arg)
 
 	for (off = r->base; off < r->end; off += c.size)
 		if ((e = record_read(r, off, &c)) != E_OK ||
+		    (e = padding_is_right(&c) ? E_OK : E_DAMAGED) != E_OK ||
 		    (e = record_take(r, &c, visit, arg)) != E_OK)
 			return e;
 	return E_OK;
@@ -355,6 +325,25 @@ file_write(struct rewind *r)
 	return E_OK;
 }
 
+/* Reads and checks all below end; the caller frees r->buckets. */
+static enum err
+file_read(struct rewind *r, uint64_t count, engine_visit *visit, void *arg)
+{
+	enum err	e;
+
+	if ((e = head_read(r)) != E_OK || (e = map_open(r)) != E_OK)
+		return e;
+	if ((r->buckets = calloc(r->nbuckets, WIDTH)) == NULL)
+		e = E_NOMEM;
+	if (e == E_OK && (e = records_pass(r, visit, arg)) == E_OK &&
+	    r->added != count)
+		e = E_DAMAGED;
+	if (e == E_OK)
+		e = visit(arg, NULL, 0, NULL, 0, NULL, 0);
+	munmap((void *)(uintptr_t)r->map, (size_t)r->end);
+	return e;
+}
+
 enum err
 tkrzw_rewind(const struct io *io, int fd, uint64_t end, uint64_t count,
     engine_visit *visit, void *arg)
@@ -362,18 +351,20 @@ tkrzw_rewind(const struct io *io, int fd, uint64_t end, uint64_t count,
 	struct rewind	r = { .io = io, .fd = fd, .end = end };
 	enum err	e;
 
-	if ((e = head_read(&r)) != E_OK)
-		return e;
-	if ((r.buckets = calloc(r.nbuckets, WIDTH)) == NULL)
-		return E_NOMEM;
-	if ((e = records_pass(&r, visit, arg)) == E_OK && r.added != count)
-		e = E_DAMAGED;
-	if (e == E_OK)
-		e = visit(arg, NULL, 0, NULL, 0, NULL, 0);
-	if (e == E_OK)
+	if ((e = file_read(&r, count, visit, arg)) == E_OK)
 		e = file_write(&r);
 	free(r.buckets);
-	free(r.run.p);
-	free(r.old.p);
+	return e;
+}
+
+enum err
+tkrzw_read(const struct io *io, int fd, uint64_t end, uint64_t count,
+    engine_visit *visit, void *arg)
+{
+	struct rewind	r = { .io = io, .fd = fd, .end = end };
+	enum err	e;
+
+	e = file_read(&r, count, visit, arg);
+	free(r.buckets);
 	return e;
 }

@@ -14,5 +14,7 @@
 uint64_t	 tkrzw_record_base(uint64_t buckets);
 enum err	 tkrzw_rewind(const struct io *, int fd, uint64_t end,
 		    uint64_t count, engine_visit *, void *arg);
+enum err	 tkrzw_read(const struct io *, int fd, uint64_t end,
+		    uint64_t count, engine_visit *, void *arg);
 
 #endif

@@ -31,6 +31,7 @@
 #define WORK_PAUSE	0.003		/* s between steps of background work */
 #define PROBE_FIRST	1.0		/* s, doubling */
 #define PROBE_LAST	10.0
+#define FULL_OVER	10000000	/* usec without, then it is over */
 #define STOP_PATIENCE	5.0		/* s for held answers at a stop */
 
 struct store {
@@ -53,6 +54,7 @@ struct store {
 	uint8_t		 key[KEY_MAX];	/* of the message at hand */
 	uint64_t	 batches;	/* of the log, already timed */
 	int64_t		 slow_us;	/* log.slow */
+	mono_t		 full;		/* last seen without space; .us 0: told over */
 };
 
 static void	 store_open(struct store *);
@@ -75,6 +77,7 @@ static void	 store_fail(struct store *);
 static void	 store_send(struct store *, struct link *, const struct held *,
 		    const struct msg *);
 static void	 store_gauges(struct store *);
+static void	 store_tell_full(struct store *);
 static void	 store_time_log(struct store *);
 
 static const struct handler store_table[MSG_MAX] = {
@@ -511,8 +514,10 @@ store_tick(struct ev_loop *loop, struct ev_timer *w, int events)
 {
 	(void)loop, (void)w, (void)events;
 	mailbox_resume(self->actor.mailbox);
-	if (self->ticks++ % 5 == 0)
+	if (self->ticks++ % 5 == 0) {
 		store_gauges(self);
+		store_tell_full(self);
+	}
 }
 
 static void
@@ -571,6 +576,23 @@ store_gauges(struct store *st)
 	board_set(b, BC_STATE, st->stopping ? BOARD_STOPPING :
 	    shard_failed(st->shard) != E_OK ? BOARD_READONLY :
 	    shard_nospace(st->shard) ? BOARD_NOSPACE : BOARD_READY);
+}
+
+/* It comes and goes while little is left: told once, and when it is over. */
+static void
+store_tell_full(struct store *st)
+{
+	mono_t	now = mono_now();
+
+	if (shard_nospace(st->shard)) {
+		if (st->full.us == 0)
+			log_warnx("store: no disk space for the log or the "
+			    "data files: writes get 507 until there is");
+		st->full = now;
+	} else if (st->full.us != 0 && mono_diff(st->full, now) > FULL_OVER) {
+		log_info("store: there is disk space again");
+		st->full.us = 0;
+	}
 }
 
 static void

@@ -1,7 +1,8 @@
 /*
  * wal_sync.c: the sync thread of a log in mode 1s or os, so that writes go on
  * while a sync is under way.  It syncs once a second, at once when a batch
- * raised the clock bound (1s only), and when wal_sync_to asks.
+ * raised the clock bound (1s only), when wal_sync_to asks, and when STALE_MAX
+ * segments wait for it, each with a descriptor (os, where no checkpoint asks).
  *
  * Invariants
  * 1 What `durable` says was written before the sync began that covers it, and
@@ -19,6 +20,7 @@
 #include "store/wal_impl.h"
 
 #define SYNC_EVERY	1000000		/* usec, mode 1s */
+#define STALE_MAX	16
 
 int
 wal_stale_push(struct wal *w)
@@ -69,10 +71,15 @@ wal_stale_sync(const struct io *io, const struct wal_stale *s)
 	return 0;
 }
 
-/* Whether all that somebody waits for is written: one sync is enough then. */
+/*
+ * Whether all that somebody waits for is written: one sync is enough then.  Or
+ * whether too many files are kept open for it.
+ */
 static int
 sync_asked(const struct wal_pass *ps)
 {
+	if (ps->stale.nold >= STALE_MAX)
+		return 1;
 	return ps->want > ps->durable.lsn && ps->want <= ps->written.lsn;
 }
 

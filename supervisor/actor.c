@@ -31,6 +31,7 @@
 
 #define BEAT_S		1.0
 #define MMAP_FROM	(512 << 10)	/* bytes of an allocation */
+#define HEAP_SPARE	(8 << 20)	/* bytes kept at the end of the heap */
 #define PROGRESS_MS	500
 #define ORPHAN_S	10		/* time to stop in order */
 #define CTL_QUEUE	1024		/* reports that wait for room on fd 3 */
@@ -685,9 +686,11 @@ actor_init(struct actor *a, int argc, char **argv, const char *name,
 	actor_limits();
 	/*
 	 * Large values come and go: their memory is to go with them.  Left to
-	 * itself malloc would soon take them from the heap, and keep it.
+	 * itself malloc would soon take them from the heap, and keep it.  But
+	 * it would give the heap's end back with each value of some KiB.
 	 */
 	mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
+	mallopt(M_TRIM_THRESHOLD, HEAP_SPARE);
 	if ((a->loop = ev_default_loop(EVFLAG_NOSIGMASK | EVFLAG_NOENV)) == NULL)
 		fatalx("no event loop");
 	a->priv = priv_new(a);

@@ -91,6 +91,7 @@ cmd_stop(struct client *cl, const json_t *req)
 static json_t *
 cmd_restart(struct client *cl, const json_t *req)
 {
+	struct tree	*t = &cl->control->w->tree;
 	const json_t	*seat = json_object_get(req, "seat");
 	const char	*role;
 	json_int_t	 n = -1;
@@ -104,9 +105,12 @@ cmd_restart(struct client *cl, const json_t *req)
 	}
 	if (role == NULL)
 		return reply_error("role: missing");
-	done = tree_restart(&cl->control->w->tree, role, (int)n);
-	if (done == -1)
-		return reply_error("no such actor, or wharfd is stopping");
+	if (t->stopping)
+		return reply_error("wharfd is stopping");
+	if ((done = tree_restart(t, role, (int)n)) == -1)
+		return reply_error(seat == NULL ?
+		    "no such role: it is worker or store" :
+		    "no such worker or store: the first is number 0");
 	return json_pack("{s:b, s:i}", "ok", 1, "restarted", done);
 }
 

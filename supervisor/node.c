@@ -48,14 +48,14 @@ refuse(char *err, size_t errlen, const char *fmt, ...)
 }
 
 /*
- * How many workers, and how many stores: half of the cores each.  As many as
- * cores of both made half the throughput (doc/benchmarks.md): the processes
- * then take the cores, and the batches, from each other.
+ * A store for every second core, a worker for each: an answer costs a worker
+ * four times what it costs a store (doc/benchmarks.md), and more stores take
+ * the batches from each other.
  */
 static unsigned
-node_share(void)
+node_share(long cores)
 {
-	long	n = sysconf(_SC_NPROCESSORS_ONLN) / 2;
+	long	n = sysconf(_SC_NPROCESSORS_ONLN) / cores;
 
 	if (n < 1)
 		return 1;
@@ -236,7 +236,7 @@ node_first(struct node *n, const struct conf *c, const char *path, char *err,
 	n->files = (unsigned)conf_int(c, CONF_STORES_FILES);
 	n->routers = 1;
 	if (n->stores == 0)
-		n->stores = node_share();
+		n->stores = node_share(2);
 	if (n->files == 0)
 		n->files = FILES_DEFAULT;
 	if (getrandom(&n->id, sizeof(n->id), 0) != (ssize_t)sizeof(n->id))
@@ -403,7 +403,7 @@ node_resolve(const struct node *n, struct conf *c)
 	if (conf_int(c, CONF_STORES_FILES) == 0)
 		conf_set_int(c, CONF_STORES_FILES, n->files);
 	if (conf_int(c, CONF_WORKERS_COUNT) == 0)
-		conf_set_int(c, CONF_WORKERS_COUNT, node_share());
+		conf_set_int(c, CONF_WORKERS_COUNT, node_share(1));
 }
 
 /* Privileges */

@@ -180,6 +180,8 @@ seats_gone(struct seats *s, struct child *worker)
 {
 	unsigned	i;
 
+	/* It may have died before its links were up. */
+	ev_timer_stop(s->loop, &s->seat[worker->seat].link);
 	seat_lend_later(s, &s->seat[worker->seat]);
 	for (i = 0; i < s->n; i++) {
 		if (s->seat[i].holder != (int)worker->seat)

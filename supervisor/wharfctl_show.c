@@ -184,12 +184,10 @@ static void
 print_store(const json_t *a)
 {
 	const json_t	*v = json_object_get(a, "values");
-	char		 name[32], m[2][24];
+	char		 name[32], st[32], m[2][24];
 
-	snprintf(name, sizeof(name), "%s.%lld", show_text(a, "role"),
-	    (long long)number(a, "seat", NULL));
 	printf("%-10s %-10s %12lld %12lld %8lld %10lld %8s %8s %11lld "
-	    "%11lld %8lld\n", name, show_text(a, "store_state"),
+	    "%11lld %8lld\n", actor(a, name), state(a, st),
 	    (long long)number(v, "lsn", NULL),
 	    (long long)number(v, "lsn_durable", NULL),
 	    (long long)number(v, "log_segments", NULL),

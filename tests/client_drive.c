@@ -7,7 +7,7 @@
  *	get KEY						STATUS version ttl length crc
  *	exist KEY | del KEY VERSION			STATUS version
  *	submit OP N PREFIX SIZE		of N submissions, those of each status
- *	drain | poll			of all ops in flight, those of each status
+ *	drain | poll | spin		of all ops in flight, those of each status
  *	many OP N WINDOW PREFIX SIZE	submit and drain, WINDOW at a time
  *	info				stores up lanes in_flight reconnects
  *	close
@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/wharf.h"
 
@@ -200,15 +201,30 @@ do_drain(char **arg)
 static void
 do_poll(char **arg)
 {
-	struct pollfd	p = { .fd = wharf_fd(w), .events = POLLIN };
+	static int	asked = -1;
+	struct pollfd	p = { .events = POLLIN };
 
 	(void)arg;
+	if (asked == -1)
+		asked = wharf_fd(w);	/* it stays the same */
+	p.fd = asked;
 	while (wharf_in_flight(w) > 0) {
 		poll(&p, 1, wharf_timeout(w));
 		wharf_process(w);
 	}
 	print_counts(came);
 	memset(came, 0, sizeof(came));
+}
+
+/* As a program does it that has other work and never waits. */
+static void
+do_spin(char **arg)
+{
+	(void)arg;
+	while (wharf_in_flight(w) > 0)
+		if (wharf_wait(w, 0) == 0)
+			usleep(100);
+	do_drain(arg);
 }
 
 static void
@@ -255,7 +271,7 @@ static const struct {
 	{ "connect", 6, do_connect }, { "put", 7, do_put },
 	{ "get", 2, do_get }, { "exist", 2, do_exist }, { "del", 3, do_del },
 	{ "submit", 5, do_submit }, { "drain", 1, do_drain },
-	{ "poll", 1, do_poll }, { "many", 6, do_many },
+	{ "poll", 1, do_poll }, { "spin", 1, do_spin }, { "many", 6, do_many },
 	{ "info", 1, do_info }, { "close", 1, do_close }
 };
 

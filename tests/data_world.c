@@ -207,18 +207,29 @@ static ssize_t
 w_pwrite(const struct io *io, int fd, const void *p, size_t n, off_t off)
 {
 	struct world	*w = io->arg;
+	ssize_t		 r;
 
-	if (w->arm == 0)
-		return pwrite(fd, p, n, off);
-	instant(w);
-	return pwrite(fd, p, n / 2 + 1, off);
+	pthread_mutex_lock(&w->lock);
+	if (w->arm != 0) {
+		instant(w);
+		n = n / 2 + 1;
+	}
+	r = pwrite(fd, p, n, off);
+	pthread_mutex_unlock(&w->lock);
+	return r;
 }
 
 static int
 w_ftruncate(const struct io *io, int fd, off_t len)
 {
-	instant(io->arg);
-	return ftruncate(fd, len);
+	struct world	*w = io->arg;
+	int		 r;
+
+	pthread_mutex_lock(&w->lock);
+	instant(w);
+	r = ftruncate(fd, len);
+	pthread_mutex_unlock(&w->lock);
+	return r;
 }
 
 static int
@@ -259,7 +270,11 @@ w_unlink(const struct io *io, const char *path)
 static int
 w_open(const struct io *io, const char *path, int flags, mode_t mode)
 {
-	instant(io->arg);
+	struct world	*w = io->arg;
+
+	pthread_mutex_lock(&w->lock);
+	instant(w);
+	pthread_mutex_unlock(&w->lock);
 	return open(path, flags, mode);
 }
 
@@ -280,6 +295,7 @@ world_init(struct world *w, const struct engine_ops *ops)
 	w->io.unlink = w_unlink;
 	w->io.open = w_open;
 	w->io.arg = w;
+	pthread_mutex_init(&w->lock, NULL);
 	w->helper = helper_new(NULL, NULL);
 	snprintf(w->dir, sizeof(w->dir), "/tmp/wharf-data-XXXXXX");
 	must(mkdtemp(w->dir) != NULL, w->dir);
@@ -320,6 +336,7 @@ world_free(struct world *w)
 	while (w->ndisk > 0)
 		synced_forget(w, &w->disk[0]);
 	free(w->manifest);
+	pthread_mutex_destroy(&w->lock);
 	remove_dir(w->dir);
 }
 
@@ -529,6 +546,60 @@ world_check(struct world *w)
 	data_stat(w->d, w->now, &st);
 	return bad + (st.live_records < live) +
 	    (st.live_records > WORLD_KEYS) + (st.live_bytes > st.bytes);
+}
+
+/* --- damage --- */
+
+void
+world_files(const struct world *w, const char *prefix, char out[][256],
+    unsigned *n)
+{
+	struct dirent	*de;
+	DIR		*dp = opendir(w->dir);
+
+	*n = 0;
+	must(dp != NULL, w->dir);
+	while ((de = readdir(dp)) != NULL)
+		if (strncmp(de->d_name, prefix, strlen(prefix)) == 0 && *n < 16)
+			snprintf(out[(*n)++], 256, "%s/%.100s", w->dir,
+			    de->d_name);
+	closedir(dp);
+}
+
+static void
+patch(const char *path, const uint8_t *p, off_t at)
+{
+	int	fd = open(path, O_WRONLY);
+
+	must(fd != -1 && pwrite(fd, p, 1, at) == 1, path);
+	close(fd);
+}
+
+void
+world_flip(struct world *w, unsigned key, size_t at)
+{
+	const struct entry	*e = &w->log[w->newest[key % WORLD_KEYS] - 1];
+	char			 path[16][256];
+	unsigned		 n, i, flipped = 0;
+	uint8_t			*map, *hit;
+	size_t			 len;
+
+	world_files(w, "data.", path, &n);
+	for (i = 0; i < n; i++) {
+		must((map = slurp(path[i], &len)) != NULL, path[i]);
+		if (key >= WORLD_KEYS)
+			e->val[at] ^= 0x10;
+		hit = memmem(map, len, e->val, e->len);
+		if (key >= WORLD_KEYS)
+			e->val[at] ^= 0x10;
+		if (hit != NULL) {
+			hit[at] ^= 0x10;
+			patch(path[i], hit + at, hit - map + (off_t)at);
+			flipped++;
+		}
+		free(map);
+	}
+	must(flipped == 1, "a record to flip");
 }
 
 /* --- copies --- */

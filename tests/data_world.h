@@ -6,6 +6,8 @@
 #ifndef TESTS_DATA_WORLD_H
 #define TESTS_DATA_WORLD_H
 
+#include <pthread.h>
+
 #include "store/data.h"
 
 #define WORLD_KEYS	400
@@ -45,6 +47,7 @@ struct world {
 	uint8_t			*manifest;	/* as before the last rename */
 	size_t			 nmanifest;
 	int			 renamed;	/* not yet synced */
+	pthread_mutex_t		 lock;		/* files are opened by threads */
 	unsigned		 arm;		/* countdown to the snapshot */
 	void			(*snapshot)(struct world *);
 	int			 fail_sync, fail_fallocate, fail_rename;
@@ -76,6 +79,14 @@ void		 world_copy(struct world *to, struct world *from, int power);
 void		 world_reboot(struct world *);
 /* What a store would do with it: opens, replays.  */
 enum err	 world_recover(struct world *);
+/* Paths of the files whose names begin with prefix, at most 16. */
+void		 world_files(const struct world *, const char *prefix,
+		    char out[][256], unsigned *n);
+/*
+ * Flips a bit at an offset of the key's newest record; the key plus WORLD_KEYS
+ * means: back again.
+ */
+void		 world_flip(struct world *, unsigned key, size_t at);
 size_t		 world_key(unsigned key, uint8_t *out);
 unsigned	 world_slot(const struct world *, unsigned key);
 

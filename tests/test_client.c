@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -498,6 +499,210 @@ test_descriptor(void)
 	finish();
 }
 
+/*
+ * A lane is armed whenever the caller may poll: if answers come before it does,
+ * rings are left behind.  The bell must never be full of them.
+ */
+static void
+test_bell_not_full(void)
+{
+	struct frame	f, r;
+	int		i, good = 1;
+
+	begin(8, 1 << 20);
+	(void)wharf_fd(w);
+	for (i = 0; good && i < 3000; i++) {
+		good = wharf_submit_get(w, "k", 1, NULL, NULL) == WHARF_OK;
+		wharf_flush(w);
+		good = good && take(&f);
+		r = answer_to(&f, E_NOTFOUND);
+		take_done();
+		good = good && say(&r);
+		if (lane_must_ring(lane))
+			good = good && send(store_bell, "", 1,
+			    MSG_DONTWAIT) == 1;
+		good = good && wharf_wait(w, 0) == 1;
+	}
+	CU_ASSERT_EQUAL(i, 3000);
+	CU_ASSERT(good);
+	finish();
+}
+
+/* The same caller, with more to send than the lane holds. */
+static void
+test_room_wakes(void)
+{
+	static const uint8_t	big[4 * RING];
+	struct epoll_event	ev;
+	struct frame		f;
+	int			fd;
+
+	begin(8, 16 << 20);
+	fd = wharf_fd(w);
+	CU_ASSERT(wharf_process(w) == 0 && epoll_wait(fd, &ev, 1, 0) == 0);
+	CU_ASSERT(wharf_submit_put(w, "k", 1, big, sizeof(big), NULL,
+	    on_answer, NULL) == WHARF_OK);
+	wharf_flush(w);
+	CU_ASSERT(w->queued != 0 && lane_must_ring(lane) == 0);
+	while (take(&f))
+		take_done();
+	CU_ASSERT(lane_must_ring_writer(lane) == 1);
+	finish();
+}
+
+/* A store that hangs up is lost at once, also for who never sleeps. */
+static void
+test_hang_up(void)
+{
+	int	polls, i;
+
+	for (polls = 0; polls < 2; polls++) {
+		begin(8, 1 << 20);
+		CU_ASSERT(wharf_submit_get(w, "k", 1, on_answer, NULL) ==
+		    WHARF_OK);
+		wharf_flush(w);
+		CU_ASSERT(shutdown(store_bell, SHUT_RDWR) == 0);
+		for (i = 0; nseen == 0 && i < 100; i++)
+			(void)(polls ? wharf_process(w) : wharf_wait(w, 0));
+		CU_ASSERT(nseen == 1 && seen[0].status == WHARF_UNSURE);
+		CU_ASSERT(seat->state == SEAT_OFF);
+		finish();
+	}
+}
+
+/* What has expired does not take the memory of what has not. */
+static void
+test_expired_memory(void)
+{
+	static const uint8_t	big[40000];
+
+	begin(64, 100000);
+	seat->state = SEAT_HELLO;
+	CU_ASSERT(wharf_submit_put(w, "a", 1, big, sizeof(big), NULL,
+	    on_answer, NULL) == WHARF_OK);
+	w->timeout *= 2;
+	CU_ASSERT(wharf_submit_get(w, "b", 1, on_answer, NULL) == WHARF_OK);
+	ops_expire(w, mono_add(mono_now(), w->timeout / 2));
+	CU_ASSERT(w->queued < 1000 && wharf_in_flight(w) == 2);
+	ops_call(w);
+	CU_ASSERT(nseen == 1 && seen[0].status == WHARF_EXPIRED);
+	finish();
+}
+
+/* wharfd takes the lane back: whatever it says, that is no success. */
+static void
+test_refusal(void)
+{
+	uint8_t		buf[FRAME_HEAD];
+	struct frame	r = { .msg = MSG_LANES_ASK, .flags = FRAME_REPLY };
+	int		ask[2];
+
+	begin(8, 1 << 20);
+	CU_ASSERT_FATAL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ask) == 0);
+	seat->ask = ask[0];
+	seat->state = SEAT_HELLO;
+	CU_ASSERT(send(ask[1], buf, frame_put(buf, &r), 0) == FRAME_HEAD);
+	seat_on(seat, SEAT_ON_ASK);
+	CU_ASSERT(seat->broken && seat->why == WHARF_BADMSG);
+	wharf_process(w);
+	CU_ASSERT(seat->state == SEAT_OFF && seat->ask == -1);
+	close(ask[1]);
+	finish();
+}
+
+static void
+count(struct wharf *from, const struct wharf_answer *a, void *arg)
+{
+	const uint8_t	*v = a->value;
+	size_t		 i;
+	unsigned	 sum = 0;
+
+	for (i = 0; i < a->length; i++)
+		sum += v[i];		/* all of it can be read */
+	CU_ASSERT(from == w && a->status <= WHARF_NOSPACE && sum < UINT_MAX);
+	++*(unsigned *)arg;
+}
+
+/* An answer to f of which one or two bytes are not as they should be. */
+static void
+say_wrong(const struct frame *f)
+{
+	static const uint8_t	val[200000];
+	static uint8_t		buf[FRAME_HEAD + sizeof(val)];
+	struct frame		r = answer_to(f, E_OK);
+	size_t			n;
+	uint8_t			*p;
+
+	r.val = val;
+	r.vallen = (uint32_t)(random() % 3 == 0 ? random() % 200000 :
+	    random() % 300);
+	r.vtotal = r.vallen + (uint32_t)(random() % 4 == 0 ? random() % 9 : 0);
+	if (r.vallen == 0)
+		r.vtotal = 0;
+	n = frame_put(buf, &r);
+	if (random() % 2)
+		buf[random() % FRAME_HEAD] ^= (uint8_t)(1 << random() % 8);
+	if (random() % 8 == 0)
+		buf[random() % FRAME_HEAD] = (uint8_t)random();
+	if (random() % 16 == 0)
+		n -= (size_t)random() % FRAME_HEAD;
+	if ((p = lane_reserve(lane, n)) == NULL)
+		return;
+	memcpy(p, buf, n);
+	lane_commit(lane, n);
+}
+
+/* Whatever the store says, each op ends once and nothing is read past an end. */
+static void
+test_mad_store(void)
+{
+	unsigned	round, i, ended;
+	struct frame	f;
+
+	srandom(1);
+	for (round = 0; round < 300; round++) {
+		begin(16, 1 << 20);
+		for (i = ended = 0; i < 16; i++)
+			CU_ASSERT(wharf_submit_get(w, "key", 3, count,
+			    &ended) == WHARF_OK);
+		while (take(&f)) {
+			say_wrong(&f);
+			take_done();
+			wharf_process(w);
+		}
+		seat_break(seat, WHARF_NOTREADY);
+		wharf_process(w);
+		ops_expire(w, mono_add(mono_now(), w->timeout + 1));
+		wharf_process(w);
+		CU_ASSERT_EQUAL(ended, 16);
+		CU_ASSERT(wharf_in_flight(w) == 0 && w->assembled == 0 &&
+		    w->queued == 0);
+		finish();
+	}
+}
+
+/* Pauses grow, have a bound, and are not those of other clients. */
+static void
+test_pauses(void)
+{
+	int64_t	us[2][12];
+	int	c, i;
+
+	for (c = 0; c < 2; c++) {
+		begin(1, 1 << 20);
+		w->random = (uint32_t)c * 12345 + 1;
+		for (i = 0; i < 12; i++) {
+			seat->state = SEAT_HELLO;
+			seat_lost(seat);
+			us[c][i] = mono_diff(seat->since, seat->due);
+			CU_ASSERT(us[c][i] >= 5000 && us[c][i] <= 1000000);
+		}
+		CU_ASSERT(us[c][11] >= 500000);
+		finish();
+	}
+	CU_ASSERT(memcmp(us[0], us[1], sizeof(us[0])) != 0);
+}
+
 static void
 submits_more(struct wharf *from, const struct wharf_answer *a, void *arg)
 {
@@ -544,6 +749,13 @@ static const CU_TestInfo	tests[] = {
 	{ "lost", test_lost },
 	{ "garbage", test_garbage },
 	{ "descriptor", test_descriptor },
+	{ "bell not full", test_bell_not_full },
+	{ "room wakes", test_room_wakes },
+	{ "hang up", test_hang_up },
+	{ "expired memory", test_expired_memory },
+	{ "refusal", test_refusal },
+	{ "mad store", test_mad_store },
+	{ "pauses", test_pauses },
 	{ "from callback", test_from_callback },
 	CU_TEST_INFO_NULL
 };

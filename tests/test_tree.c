@@ -582,9 +582,9 @@ test_control(void)
 	CU_ASSERT(error_of("{\"cmd\":\"fly\"}\n", "unknown"));
 	CU_ASSERT(error_of("{\"cmd\":\"log-level\"}\n", "level"));
 	CU_ASSERT(error_of("{\"cmd\":\"restart\"}\n", "role"));
-	CU_ASSERT(error_of("{\"cmd\":\"restart\",\"role\":\"x\"}\n", "actor"));
+	CU_ASSERT(error_of("{\"cmd\":\"restart\",\"role\":\"x\"}\n", "no such role"));
 	CU_ASSERT(error_of("{\"cmd\":\"restart\",\"role\":\"store\",\"seat\":9}"
-	    "\n", "actor"));
+	    "\n", "no such worker"));
 	CU_ASSERT(error_of("{\"cmd\":\"restart\",\"role\":\"store\",\"seat\":-1}"
 	    "\n", "seat"));
 	memset(big, 'x', sizeof(big) - 1);

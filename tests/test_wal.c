@@ -727,6 +727,30 @@ test_sync_modes(void)
 	rig_done(&g);
 }
 
+/* Where nobody asks for a sync, segments left behind are not kept open. */
+static void
+test_os_descriptors(void)
+{
+	struct rig	g;
+	unsigned	i, before, after = 0;
+
+	rig_init(&g, WAL_OS);
+	CU_ASSERT_EQUAL_FATAL(rig_open(&g, 0), E_OK);
+	before = rig_count("/proc/self/fd", "");
+	CU_ASSERT_EQUAL(rig_put(&g, 60 * (unsigned)g.segment / g.size, 100),
+	    E_OK);
+	for (i = 0; i < 200; i++) {		/* a sync is under way, perhaps */
+		after = rig_count("/proc/self/fd", "");
+		if (after < before + 20)
+			break;
+		usleep(10000);
+	}
+	CU_ASSERT(rig_count(g.dir, ".seg") > 40);
+	CU_ASSERT(after < before + 20);
+	CU_ASSERT_EQUAL(wal_close(g.w), E_OK);
+	rig_done(&g);
+}
+
 static const CU_TestInfo tests[] = {
 	{ "replay in all modes", test_replay },
 	{ "close writes what is left", test_close_writes },
@@ -750,6 +774,7 @@ static const CU_TestInfo tests[] = {
 	{ "no O_DIRECT", test_no_direct },
 	{ "slow disk", test_slow },
 	{ "1s and os", test_sync_modes },
+	{ "os keeps few segments open", test_os_descriptors },
 	CU_TEST_INFO_NULL
 };
 

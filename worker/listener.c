@@ -79,6 +79,15 @@ mhd_log(void *arg, const char *fmt, va_list ap)
 		log_debug("http: %s", text);
 }
 
+/* For MHD a connection whose request stands is an idle one, too. */
+static unsigned
+idle_limit(const struct conf *c)
+{
+	unsigned	s = (unsigned)conf_int(c, CONF_LIMITS_UPLOAD_IDLE);
+
+	return (s > OPEN_MOST ? s : OPEN_MOST) + IDLE_EXTRA;
+}
+
 static struct MHD_Daemon *
 daemon_start(struct listener *l, int fd)
 {
@@ -93,8 +102,7 @@ daemon_start(struct listener *l, int fd)
 	    MHD_OPTION_CONNECTION_LIMIT, l->limit,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LISTENER_POOL,
 	    MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)POOL_STEP,
-	    MHD_OPTION_CONNECTION_TIMEOUT,
-	    (unsigned)conf_int(c, CONF_LIMITS_UPLOAD_IDLE) + IDLE_EXTRA,
+	    MHD_OPTION_CONNECTION_TIMEOUT, idle_limit(c),
 	    MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, l,
 	    MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, l,
 	    MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, l,

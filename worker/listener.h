@@ -12,6 +12,7 @@
 struct worker;
 
 #define IDLE_EXTRA	5	/* seconds past limits.upload_idle */
+#define OPEN_MOST	10	/* seconds until a request is answered, RULE answers */
 #define LISTENER_POOL	32768u	/* bytes per connection, RULE memory */
 /*
  * Requests that wait for an answer without being suspended: each costs a
@@ -33,7 +34,7 @@ struct listener {
 	unsigned		 standing;	/* requests, see STANDING_MAX */
 	/* In the last run of MHD: */
 	int			 begun;		/* requests that came, less those that wait */
-	int			 moved;		/* a body grew, a request ended */
+	int			 moved;		/* a body or an answer grew, a request ended */
 	struct ev_io		 io;
 	struct ev_timer		 timer;
 };

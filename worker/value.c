@@ -19,13 +19,15 @@ struct blob {
 	struct budget	*budget;
 	size_t		 charge;
 	struct coder	*coder;
+	struct listener	*listener;
 	size_t		 len;
 	uint8_t		 data[];
 };
 
 static struct blob *
-blob_new(struct budget *budget, size_t len, size_t extra)
+blob_new(const struct request *r, size_t len, size_t extra)
 {
+	struct budget	*budget = &r->w->budget;
 	struct blob	*b;
 
 	if (!budget_try(budget, len + extra))
@@ -35,6 +37,7 @@ blob_new(struct budget *budget, size_t len, size_t extra)
 		return NULL;
 	}
 	b->budget = budget;
+	b->listener = r->l;
 	b->charge = len + extra;
 	b->coder = NULL;
 	b->len = len;
@@ -70,6 +73,7 @@ blob_read(void *arg, uint64_t pos, char *out, size_t max)
 	long		 n = coder_read(b->coder, (uint8_t *)out, max);
 
 	(void)pos;
+	b->listener->moved = 1;		/* MHD asks once in each of its runs */
 	if (n < 0)
 		return MHD_CONTENT_READER_END_WITH_ERROR;
 	return n == 0 ? MHD_CONTENT_READER_END_OF_STREAM : n;
@@ -82,8 +86,7 @@ coded_stream(struct request *r, const struct frame *f)
 	struct blob		*b;
 	struct MHD_Response	*resp;
 
-	b = blob_new(&r->w->budget, f->vallen, CODER_MEMORY);
-	if (b == NULL)
+	if ((b = blob_new(r, f->vallen, CODER_MEMORY)) == NULL)
 		return NULL;
 	memcpy(b->data, f->val, f->vallen);
 	b->coder = coder_new(r->coding, b->data, b->len);
@@ -107,7 +110,7 @@ coded_trial(struct request *r, const struct frame *f, int *worth)
 	*worth = r->coding == CODING_DEFLATE_ALWAYS;
 	if (*worth)
 		return E_OK;
-	b = blob_new(&r->w->budget, coding_bound(CODING_PIECE), 0);
+	b = blob_new(r, coding_bound(CODING_PIECE), 0);
 	if (b == NULL)
 		return E_NOMEM;
 	e = coding_once(r->coding, f->val, CODING_PIECE, b->data, &n);
@@ -126,7 +129,7 @@ coded_short(struct request *r, const struct frame *f,
 	enum err	 e;
 
 	if (bound > ROOM &&
-	    (b = blob_new(&r->w->budget, bound, 0)) == NULL)
+	    (b = blob_new(r, bound, 0)) == NULL)
 		return E_NOMEM;
 	e = coding_once(r->coding, f->val, f->vallen,
 	    b != NULL ? b->data : r->room, &n);
@@ -175,7 +178,7 @@ plain_make(struct request *r, const struct frame *f)
 		return MHD_create_response_from_buffer(f->vallen, r->room,
 		    MHD_RESPMEM_PERSISTENT);
 	}
-	if ((b = blob_new(&r->w->budget, f->vallen, 0)) == NULL)
+	if ((b = blob_new(r, f->vallen, 0)) == NULL)
 		return NULL;
 	memcpy(b->data, f->val, f->vallen);
 	return blob_response(b);

@@ -112,16 +112,21 @@ def test_restart_all_of_a_kind(nodes):
     assert set(n.actors("store")) == stores
 
 
-@pytest.mark.parametrize("args", [
-    (), ("nonsense",), ("restart",), ("restart", "wharfd"), ("restart", "worker", "99"),
-    ("restart", "worker", "x"), ("log-level",), ("log-level", "loud"),
-    ("status", "extra"), ("restart", "store", "-1")])
-def test_bad_commands(nodes, args):
+BAD = [((), "usage"), (("nonsense",), "nonsense"), (("restart",), "worker|store"),
+       (("restart", "wharfd"), "no such role"),
+       (("restart", "worker", "99"), "no such worker or store"),
+       (("restart", "store", "-1"), "usage"), (("restart", "worker", "x"), "usage"),
+       (("log-level",), "error|warn"), (("log-level", "loud"), "warn, info"),
+       (("status", "extra"), "usage")]
+
+
+def test_bad_commands(nodes):
+    """Each is refused with a word why, and nothing is done."""
     n = nodes(workers=1, stores=1).start()
     before = set(n.actors())
-    r = n.ctl(*args, check=False)
-    assert r.returncode != 0
-    assert r.stderr.strip()
+    for args, why in BAD:
+        r = n.ctl(*args, check=False)
+        assert r.returncode != 0 and why in r.stderr, (args, r.stderr)
     time.sleep(0.3)
     assert set(n.actors()) == before
 

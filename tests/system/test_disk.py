@@ -73,8 +73,9 @@ def check(n, known, step=1):
             assert a.status == 200 and a.body == value(i), (i, a)
 
 
-@pytest.mark.limit(180)
-def test_full_disk(disk, nodes):
+def filled(disk, nodes):
+    """A node on a full disk, what was told of each value, the file to remove
+    and the processes it began with."""
     ballast = os.path.join(disk, "ballast")
     with open(ballast, "wb") as f:
         os.posix_fallocate(f.fileno(), 0, BALLAST)
@@ -83,6 +84,12 @@ def test_full_disk(disk, nodes):
     before = set(n.actors())
     known = []
     assert fill(n, known, 4000), "never full"
+    return n, known, ballast, before
+
+
+@pytest.mark.limit(180)
+def test_full_disk(disk, nodes):
+    n, known, ballast, before = filled(disk, nodes)
     print("%d values fitted" % sum(k is not None for k in known))
     assert sum(k is not None for k in known) > 20
     check(n, known, 7)                          # reads go on
@@ -90,6 +97,7 @@ def test_full_disk(disk, nodes):
     time.sleep(1)                               # a checkpoint may free a segment
     assert n.put("k0", value(0)).status in (200, 503, 507)
     assert set(n.actors()) == before            # nobody died of it
+    wait_for("the log says it", 5, lambda: "no disk space" in n.log())
     os.unlink(ballast)
     wait_for("it takes writes again by itself", 20,
              lambda: n.put("again", b"again").status == 200, 0.2)
@@ -104,13 +112,7 @@ def test_full_disk(disk, nodes):
 @pytest.mark.limit(180)
 def test_killed_while_full(disk, nodes):
     """kill -9 on a full disk; started again when there is space."""
-    ballast = os.path.join(disk, "ballast")
-    with open(ballast, "wb") as f:
-        os.posix_fallocate(f.fileno(), 0, BALLAST)
-    n = nodes({"stores.segment": "2M", "stores.files": 4}, workers=1, stores=1,
-              data=os.path.join(disk, "data")).start()
-    known = []
-    assert fill(n, known, 4000), "never full"
+    n, known, ballast, _ = filled(disk, nodes)
     n.kill_tree()
     os.unlink(ballast)
     n.start()

@@ -137,7 +137,8 @@ def works(n):
 @pytest.fixture
 def laned(nodes):
     """One worker, two stores, lanes between them, and a hand for them."""
-    n = nodes({"lanes.enabled": "on"}, workers=1, stores=2).start()
+    n = nodes({"lanes.enabled": "on", "limits.deadline": 2000}, workers=1,
+              stores=2).start()
     assert works(n)
     worker, = n.actors("worker")
     try:

@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from client import Closed, Conn, build, chunked, enc, raw
-from node import SMALL, sanitized
+from node import LONG, SMALL, sanitized
 
 MAX_BODY = 64 << 20
 EMPTY = b"\r\n\r\n"
@@ -306,10 +306,10 @@ def say_all(node, data):
                     break
                 got += more
                 c.sock.settimeout(0.3)
-        except ConnectionError:
-            pass
         except socket.timeout:
             assert got, "neither answered nor closed: %r" % data[:200]
+        except OSError:             # reset; then shutdown has nothing to do
+            pass
     return got
 
 
@@ -325,7 +325,7 @@ def test_half_close_is_noticed(nodes):
     end; its connection does not linger until the idle limit."""
     n = nodes(workers=1, stores=1).start()
     r = random.Random(5)
-    for i in range(1500):
+    for i in range(1500 if LONG else 500):
         with n.conn(timeout=3) as c:
             c.send(build("GET", r.choice(("/status.html", "/none", "/get?key=a"))))
             until = time.perf_counter() + r.choice((0, 0, 5e-5, 1e-4, 3e-4))

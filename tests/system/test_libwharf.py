@@ -3,6 +3,7 @@ wharfd's lanes socket against askers of all kinds."""
 
 import array
 import os
+import re
 import signal
 import socket
 import struct
@@ -13,13 +14,18 @@ import zlib
 import pytest
 
 import nng_client as nc
-from node import BUILD, LONG, SMALL, signal_pid, wait_for
+from node import BUILD, LONG, SMALL, sanitized, signal_pid, wait_for
 
 AUTO, ON, OFF = 0, 1, 2
 CREATE, IS_DUP, VERERROR = 4, 2, 8
 LANES = ["off" not in os.environ.get("WHARF_OPTS", "")]
 WAYS = [ON, OFF] if LANES[0] else [OFF]
 needs_lanes = pytest.mark.skipif(not LANES[0], reason="lanes are off")
+
+
+LIBS = os.path.join(BUILD, ".libs")
+SRC = os.path.abspath(os.environ.get("WHARF_SRC", os.path.join(
+    os.path.dirname(__file__), "..", "..")))
 
 
 class Drive:
@@ -234,6 +240,54 @@ def test_store_stopped(nodes, way):
         assert d.get("lib-stop")[0] == "OK"
 
 
+def test_first_ops_do_not_wait(node, way):
+    """Connected means to all stores, also for who never sleeps."""
+    for _ in range(3):
+        with Drive(node, way, timeout=3000) as d:
+            assert d.status == "OK"
+            assert d.counts("submit put 50 lib-first- 10") == {"OK": 50}
+            assert d.counts("spin") == {"OK": 50}
+            info = d.info()
+            assert (info["up"], info["reconnects"]) == (2, 0)
+
+
+def test_store_killed_under_spin(nodes, way):
+    """A link is made again for a program that never sleeps."""
+    n = nodes(workers=1, stores=2).start()
+    with Drive(n, way, timeout=8000) as d:
+        signal_pid(list(n.actors("store"))[0], signal.SIGKILL)
+        assert d.counts("submit put 50 lib-spin- 10") == {"OK": 50}
+        assert set(d.counts("spin")) <= {"OK", "UNSURE", "NOTREADY"}
+        wait_for("the store is back", 20,
+                 lambda: len(n.actors("store")) == 2)
+        assert d.counts("submit put 50 lib-spin- 10") == {"OK": 50}
+        assert d.counts("spin") == {"OK": 50}
+
+
+def test_long_value_in_a_loop_of_ones_own(node, way):
+    """More than a lane holds leaves while the program only polls."""
+    with Drive(node, way, timeout=5000) as d:
+        assert d.counts("poll") == {}
+        for size in (3000000, 20000000):
+            assert d.counts("submit put 1 lib-own- %d" % size) == {"OK": 1}
+            assert d.counts("poll") == {"OK": 1}
+
+
+def test_wharfd_stopped(nodes):
+    """wharfd is silent, the stores are not: links go by messages."""
+    n = nodes(workers=1, stores=2).start()
+    n.proc.send_signal(signal.SIGSTOP)
+    try:
+        with Drive(n, AUTO, timeout=10000) as d:
+            assert d.status == "OK" and d.put("lib-silent")[0] == "OK"
+            assert d.info()["lanes"] == 0
+        if LANES[0]:
+            with Drive(n, ON, timeout=300) as d:
+                assert d.status == "TIMEOUT"
+    finally:
+        n.proc.send_signal(signal.SIGCONT)
+
+
 def test_nobody_there(nodes):
     n = nodes()
     os.makedirs(n.run)
@@ -434,14 +488,14 @@ def test_client_hangs(nodes):
 
 
 def exported():
-    path = os.path.join(BUILD, ".libs", "libwharf.so.0")
+    path = os.path.join(LIBS, "libwharf.so.0")
     out = subprocess.run(["nm", "-D", "--defined-only", path], text=True,
                          capture_output=True, check=True).stdout
     return [line.split()[-1] for line in out.splitlines()]
 
 
 @pytest.mark.skipif(not os.path.exists(
-    os.path.join(BUILD, ".libs", "libwharf.so.0")), reason="static only")
+    os.path.join(LIBS, "libwharf.so.0")), reason="static only")
 def test_exports():
     """Nothing but the public calls, each with its version."""
     names = exported()
@@ -449,3 +503,35 @@ def test_exports():
     assert [n for n in names if not n.startswith("wharf_") and
             n != "WHARF_0"] == []
     assert all("@@WHARF_0" in n for n in names if n != "WHARF_0")
+
+
+@pytest.mark.skipif(not os.path.exists(
+    os.path.join(LIBS, "libwharf.a")), reason="shared only")
+def test_static_names():
+    """A program that links libwharf.a may have functions of any other name:
+    proto/client_names.h has all of ours."""
+    out = subprocess.run(["nm", "-g", "--defined-only",
+                          os.path.join(LIBS, "libwharf.a")], text=True,
+                         capture_output=True, check=True).stdout
+    names = [line.split()[-1] for line in out.splitlines()
+             if len(line.split()) == 3]
+    assert "wharf_connect" in names
+    assert [n for n in names if not n.startswith("wharf_")] == []
+
+
+@pytest.mark.skipif(sanitized() or not os.path.exists(
+    os.path.join(LIBS, "libwharf.so")), reason="static only, or sanitizers")
+def test_example_of_the_manual(node, tmp_path):
+    """It compiles without a warning, and says what it should."""
+    page = open(os.path.join(SRC, "doc", "libwharf.3")).read()
+    text = re.search(r"^\.Bd -literal\n(#include.*?)^\.Ed", page,
+                     re.M | re.S).group(1).replace("\\e", "\\")
+    assert "/run/wharf" in text
+    (tmp_path / "prog.c").write_text(text.replace("/run/wharf", node.run))
+    subprocess.run([os.environ.get("CC", "cc"), "-Wall", "-Wextra", "-Werror",
+                    "-I", os.path.join(SRC, "proto"), "prog.c", "-o", "prog",
+                    "-L", LIBS, "-lwharf"], cwd=tmp_path, check=True)
+    out = subprocess.run(["./prog"], cwd=tmp_path, text=True, timeout=60,
+                         capture_output=True, check=True,
+                         env=dict(os.environ, LD_LIBRARY_PATH=LIBS)).stdout
+    assert re.fullmatch("value, version [0-9]+\n", out)

@@ -1,6 +1,7 @@
 """Births, deaths and stops: wharfd killed, stopped in order, hurried."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -120,7 +121,7 @@ def test_stop_under_load(nodes):
 
 @pytest.mark.limit(60)
 def test_stop_with_idle_and_half_open_requests(nodes):
-    n = nodes(workers=1, stores=1).start()
+    n = nodes({"limits.deadline": 1000}, workers=1, stores=1).start()
     idle = [n.conn() for _ in range(20)]
     for c in idle[:10]:
         c.ask("GET", "/status.html")
@@ -177,7 +178,6 @@ def test_nothing_is_left_in_shared_memory(nodes):
 
 
 def test_log_format(nodes):
-    import re
     n = nodes(workers=1, stores=1).start()
     n.stop()
     lines = [s for s in n.log().splitlines() if s]
@@ -198,19 +198,37 @@ def test_obituary(nodes):
 
 
 @pytest.mark.limit(60)
-@pytest.mark.parametrize("sync", ["always", "1s", "os"])
-def test_sync_modes(nodes, sync):
-    """A mere kill -9 loses nothing in any mode: the kernel has the log."""
-    n = nodes({"stores.sync": sync}).start()
-    fill(n, 100)
-    n.kill_tree()
-    n.start()
-    check(n, 100)
+def test_worker_killed_before_its_links_are_up(nodes):
+    """The one after it gets each socket once, and when it is ready."""
+    n = nodes({"log.level": "debug"}, workers=1, stores=1).start()
+    store, = n.actors("store")
+
+    def ready():
+        """The pids of all workers that got ready so far, in order."""
+        return re.findall(r"worker\.0\[(\d+)\]: ready after", n.log())
+
+    signal_pid(store, signal.SIGSTOP)           # no link comes up
+    signal_pid(int(ready()[-1]), signal.SIGKILL)
+    wait_for("another one is ready", 3, lambda: len(ready()) == 2, 0.001)
+    signal_pid(int(ready()[-1]), signal.SIGKILL)
+    third = wait_for("a third one", 3, lambda: children(n.proc.pid).keys() -
+                     {store, int(ready()[-1])}, 0.0005).pop()
+    signal_pid(third, signal.SIGSTOP)           # before it is ready
+    time.sleep(0.3)                             # what was to come came
+    signal_pid(third, signal.SIGCONT)
+    signal_pid(store, signal.SIGCONT)
+    n.wait_whole()
+    served = re.findall(r"worker\.0\[(\d+)\]: http: serving socket (\d+)", n.log())
+    last = [s for pid, s in served if pid == ready()[-1]]
+    assert sorted(last) == ["1", "2"], served
 
 
 @pytest.mark.limit(60)
-def test_memory_engine(nodes):
-    n = nodes({"stores.engine": "memory"}, workers=1, stores=1).start()
+@pytest.mark.parametrize("key,value", [
+    ("sync", "always"), ("sync", "1s"), ("sync", "os"), ("engine", "memory")])
+def test_killed_in_every_mode(nodes, key, value):
+    """A mere kill -9 loses nothing in any of them: the kernel has the log."""
+    n = nodes({"stores." + key: value}).start()
     fill(n, 100)
     n.kill_tree()
     n.start()

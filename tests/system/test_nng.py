@@ -16,7 +16,7 @@ import pytest
 
 import nng_client as nc
 from client import enc
-from node import SMALL, signal_pid, wait_for
+from node import LONG, SMALL, signal_pid, wait_for
 
 pytestmark = pytest.mark.skipif(
     ctypes.util.find_library("nng") is None, reason="no libnng here")
@@ -296,7 +296,7 @@ def test_garbage_on_the_desk(one):
     before = set(n.actors())
     r = random.Random(11)
     good = nc.pack(nc.DESK_HELLO, 1, value=struct.pack("<BH", 1, 3) + b"abc")
-    for i in range(60 if SMALL else 300):
+    for i in range(60 if SMALL else 300 if LONG else 150):
         d = patient(lambda: Sp(desk(n), REQ, 0.2))
         try:
             d.send(spoilt(r, good) if i % 2 else r.randbytes(r.randint(0, 400)))
