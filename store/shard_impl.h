@@ -36,11 +36,12 @@ uint64_t clock_next(struct shard_clock *);
 uint64_t clock_want(const struct shard_clock *);
 
 /*
- * For each 16-bit hash of a key the LSN of the last write to any key with
+ * For each 20-bit hash of a key the LSN of the last write to any key with
  * it: a read of a key whose entry is not released yet waits.  Two keys that
- * share an entry only make a read wait longer than it must.
+ * share an entry make a read wait longer than it must; with 65,536 entries a
+ * disk that stood for 100 ms under 5,000 writes/s held up 0.8 % of all reads.
  */
-#define RECENT_SIZE	65536u
+#define RECENT_SIZE	1048576u	/* 8 MiB */
 
 struct shard {
 	struct shard_conf	 conf;
