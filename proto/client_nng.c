@@ -23,6 +23,7 @@
 #include <nng/protocol/reqrep0/req.h>
 
 #include "proto/client.h"
+#include "proto/nng_end.h"
 
 #define CLOSER_STACK	(128u << 10)
 #define CLOSERS_MOST	256		/* of the whole program */
@@ -148,26 +149,14 @@ wire_new(const char *path, enum wire_kind kind)
 	return NULL;
 }
 
-/* The order matters: stop, close, free (nng dead-locks or leaks otherwise). */
 static void *
 wire_closer(void *arg)
 {
 	struct wire	*wi = arg;
 
-	if (wi->raio != NULL)
-		nng_aio_stop(wi->raio);
-	if (wi->saio != NULL)
-		nng_aio_stop(wi->saio);
-	if (nng_socket_id(wi->sock) > 0)
-		nng_close(wi->sock);
-	if (wi->sending && nng_aio_result(wi->saio) != 0)
-		nng_msg_free(nng_aio_get_msg(wi->saio));
-	if (wi->receiving && nng_aio_result(wi->raio) == 0)
-		nng_msg_free(nng_aio_get_msg(wi->raio));
-	if (wi->in != NULL)
-		nng_msg_free(wi->in);
-	nng_aio_free(wi->raio);
-	nng_aio_free(wi->saio);
+	nng_end_free((struct nng_end){ .sock = wi->sock, .raio = wi->raio,
+	    .saio = wi->saio, .receiving = wi->receiving,
+	    .sending = wi->sending, .in = wi->in });
 	close(wi->bell);
 	free(wi);
 	atomic_fetch_sub(&closers, 1);

@@ -11,6 +11,7 @@
 #include <nng/protocol/pair1/pair.h>
 
 #include "proto/link.h"
+#include "proto/nng_end.h"
 #include "supervisor/log.h"
 
 #define CLOSER_STACK	(128u << 10)
@@ -224,32 +225,14 @@ link_on_notice(struct notice *n, unsigned bits)
 		link_on_pipe(l);
 }
 
-/* The order matters: stop, close, free (nng dead-locks or leaks otherwise). */
-static void
-link_nng_free(struct link *l)
-{
-	if (l->raio != NULL)
-		nng_aio_stop(l->raio);
-	if (l->saio != NULL)
-		nng_aio_stop(l->saio);
-	if (nng_socket_id(l->sock) > 0)
-		nng_close(l->sock);
-	if (l->sending && nng_aio_result(l->saio) != 0)
-		nng_msg_free(nng_aio_get_msg(l->saio));
-	if (l->receiving && nng_aio_result(l->raio) == 0)
-		nng_msg_free(nng_aio_get_msg(l->raio));
-	if (l->in != NULL)
-		nng_msg_free(l->in);
-	nng_aio_free(l->raio);
-	nng_aio_free(l->saio);
-}
-
 static void *
 link_closer(void *arg)
 {
 	struct link	*l = arg;
 
-	link_nng_free(l);
+	nng_end_free((struct nng_end){ .sock = l->sock, .raio = l->raio,
+	    .saio = l->saio, .receiving = l->receiving, .sending = l->sending,
+	    .in = l->in });
 	notice_raise(&l->notice, LINK_CLOSED);
 	return NULL;
 }
