@@ -1,10 +1,9 @@
 /*
- * client.c: the calls of wharf.h: connect and close, operations, statuses.
+ * client.c: the calls of wharf.h: connect and close, statuses, info.
  *
  * Runs in programs that are not ours: nothing here exits, logs, changes the
  * umask or a signal, or keeps state outside a connection, but for the count of
- * threads that close nng's sockets (client_nng.c).  An operation is a struct
- * request; each call is one line of it.
+ * threads that close nng's sockets (client_nng.c).
  */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -16,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/client.h"
+#include "proto/client_ask.h"
 #include "proto/msg.h"
 
 #ifdef HAVE_CONFIG_H
@@ -177,7 +176,9 @@ wharf_close(struct wharf *w)
 	if (w->again != -1)
 		close(w->again);
 	free(w->ops);
-	free(w->kept);
+	batches_free(w);
+	kept_free(&w->kept);
+	free(w->cursor);
 	free(w->name);
 	free(w->run);
 	free(w);
@@ -196,6 +197,7 @@ wharf_info(const struct wharf *w, struct wharf_info *info)
 
 	memset(info, 0, sizeof(*info));
 	info->stores = w->stores;
+	info->files = w->stores * w->files;
 	info->in_flight = w->in_flight;
 	info->reconnects = w->reconnects;
 	for (i = 0; i < w->stores; i++) {
@@ -204,142 +206,4 @@ wharf_info(const struct wharf *w, struct wharf_info *info)
 		info->up++;
 		info->lanes += w->seats[i].lane != NULL;
 	}
-}
-
-/* Operations */
-
-struct sync {
-	struct wharf_answer	answer;
-	int			done;
-};
-
-static void
-sync_done(struct wharf *w, const struct wharf_answer *a, void *arg)
-{
-	struct sync	*sy = arg;
-
-	sy->done = 1;
-	sy->answer = *a;
-	if (a->length == 0)
-		return;
-	if ((w->kept = malloc(a->length)) == NULL) {
-		sy->answer.status = WHARF_NOMEM;
-		sy->answer.length = 0;
-	} else {
-		memcpy(w->kept, a->value, a->length);
-	}
-	sy->answer.value = w->kept;
-}
-
-static enum wharf_status
-sync_run(struct wharf *w, struct request rq, struct wharf_answer *answer)
-{
-	struct sync	sy = { .done = 0 };
-
-	rq.fn = sync_done;
-	rq.arg = &sy;
-	if (w->inside)
-		sy.answer.status = WHARF_AGAIN;
-	else {
-		free(w->kept);
-		w->kept = NULL;
-		sy.answer.status = op_submit(w, &rq);
-		if (sy.answer.status == WHARF_OK)
-			while (!sy.done)
-				wharf_wait(w, -1);
-	}
-	if (answer != NULL)
-		*answer = sy.answer;
-	return sy.answer.status;
-}
-
-static struct request
-request(uint16_t msg, const void *key, size_t keylen)
-{
-	return (struct request){ .msg = msg, .key = key, .keylen = keylen };
-}
-
-static struct request
-request_put(const void *key, size_t keylen, const void *val, size_t vallen,
-    const struct wharf_write *how)
-{
-	return (struct request){ .msg = MSG_STORE_PUT, .key = key,
-	    .keylen = keylen, .val = val, .vallen = vallen, .how = how };
-}
-
-static enum wharf_status
-submit(struct wharf *w, struct request rq, wharf_fn *fn, void *arg)
-{
-	rq.fn = fn;
-	rq.arg = arg;
-	return op_submit(w, &rq);
-}
-
-enum wharf_status
-wharf_put(struct wharf *w, const void *key, size_t keylen, const void *val,
-    size_t vallen, const struct wharf_write *how, struct wharf_answer *a)
-{
-	struct request	rq = request_put(key, keylen, val, vallen, how);
-
-	return sync_run(w, rq, a);
-}
-
-enum wharf_status
-wharf_get(struct wharf *w, const void *key, size_t keylen,
-    struct wharf_answer *a)
-{
-	struct request	rq = request(MSG_STORE_GET, key, keylen);
-
-	return sync_run(w, rq, a);
-}
-
-enum wharf_status
-wharf_exist(struct wharf *w, const void *key, size_t keylen,
-    struct wharf_answer *a)
-{
-	struct request	rq = request(MSG_STORE_EXIST, key, keylen);
-
-	return sync_run(w, rq, a);
-}
-
-enum wharf_status
-wharf_del(struct wharf *w, const void *key, size_t keylen,
-    const struct wharf_write *how, struct wharf_answer *a)
-{
-	struct request	rq = request(MSG_STORE_DEL, key, keylen);
-
-	rq.how = how;
-	return sync_run(w, rq, a);
-}
-
-enum wharf_status
-wharf_submit_put(struct wharf *w, const void *key, size_t keylen,
-    const void *val, size_t vallen, const struct wharf_write *how,
-    wharf_fn *fn, void *arg)
-{
-	return submit(w, request_put(key, keylen, val, vallen, how), fn, arg);
-}
-
-enum wharf_status
-wharf_submit_get(struct wharf *w, const void *key, size_t keylen, wharf_fn *fn,
-    void *arg)
-{
-	return submit(w, request(MSG_STORE_GET, key, keylen), fn, arg);
-}
-
-enum wharf_status
-wharf_submit_exist(struct wharf *w, const void *key, size_t keylen,
-    wharf_fn *fn, void *arg)
-{
-	return submit(w, request(MSG_STORE_EXIST, key, keylen), fn, arg);
-}
-
-enum wharf_status
-wharf_submit_del(struct wharf *w, const void *key, size_t keylen,
-    const struct wharf_write *how, wharf_fn *fn, void *arg)
-{
-	struct request	rq = request(MSG_STORE_DEL, key, keylen);
-
-	rq.how = how;
-	return submit(w, rq, fn, arg);
 }

@@ -26,6 +26,7 @@
 #include "proto/frame.h"
 #include "proto/lane.h"
 #include "proto/msg_link.h"
+#include "proto/msg_list.h"
 #include "proto/outq.h"
 #pragma GCC visibility push(default)
 #include "proto/wharf.h"
@@ -69,6 +70,22 @@ int		 wire_send(struct wire *, const uint8_t *p, size_t n);
 /* After WIRE_SENT: 0: it failed. */
 int		 wire_sent(struct wire *);
 
+/* What of a listing's question its answer is read by. */
+struct listing {
+	uint8_t		 order, type, flags;	/* of the question */
+	unsigned	 store, file;
+	uint64_t	 offset;
+	uint32_t	 limit;
+};
+
+struct op;
+/*
+ * Makes of a good answer what its command promises; changes the status when it
+ * is none.
+ */
+typedef void	 op_take(struct wharf *, const struct op *,
+		    const struct frame *, struct wharf_answer *);
+
 struct op {
 	TAILQ_ENTRY(op)	 all;
 	uint32_t	 index, turn;	/* both make the id */
@@ -78,6 +95,8 @@ struct op {
 	enum wharf_status status;	/* once ended without an answer */
 	mono_t		 due;
 	uint64_t	 begin, end;	/* its place in the seat's stream */
+	op_take		*take;		/* NULL: as it is */
+	struct listing	 list;
 	wharf_fn	*fn;
 	void		*arg;
 };
@@ -144,6 +163,7 @@ struct wharf {
 	int		 breaks;	/* some seat is broken */
 	mono_t		 next;		/* when something is due; .us 0: never */
 	unsigned	 stores;	/* 0: not known yet */
+	unsigned	 files;		/* of each store */
 	struct seat	 seats[SEATS_MAX];
 
 	struct op	*ops;
@@ -151,22 +171,18 @@ struct wharf {
 	struct op_list	 idle, flying, ended;
 	unsigned	 calls;		/* callbacks run */
 	uint64_t	 reconnects;
-	void		*kept;		/* value of the last sync answer */
-};
-
-/* What to do, in general; client_op.c makes the frame of it. */
-struct request {
-	uint16_t	 msg;
-	const void	*key, *val;
-	size_t		 keylen, vallen;
-	const struct wharf_write *how;	/* or NULL */
-	wharf_fn	*fn;
-	void		*arg;
+	LIST_HEAD(, batch) batches;	/* mget, mput under way */
+	struct kept	*kept;		/* bytes of the last sync answers */
+	uint8_t		*cursor;	/* of the last page; CURSOR_MAX */
 };
 
 /* client_op.c */
 int		 ops_init(struct wharf *, unsigned max);
-enum wharf_status op_submit(struct wharf *, const struct request *);
+struct request;			/* client_ask.h */
+/* Copies what it sends. */
+enum wharf_status op_submit(struct wharf *, struct request *);
+/* How many more may be in flight. */
+unsigned	 ops_room(const struct wharf *);
 /* The op that this answer is for, or NULL: it came too late. */
 struct op	*op_find(struct seat *, const struct frame *);
 /* An answer: the callback runs at once. */

@@ -249,19 +249,21 @@ seat_begin(struct seat *s)
 
 /* HELLO */
 
-/* Learns how many stores there are; 0: others than before. */
+/* Learns how many stores and files there are; 0: others than before. */
 static int
 seat_shape(struct seat *s)
 {
 	struct wharf	*w = s->w;
-	unsigned	 i, n = s->link.stores;
+	unsigned	 i, n = s->link.stores, files = s->link.files;
 
 	if (n == 0 || n > SEATS_MAX || s->link.seat != s->number ||
-	    (w->stores != 0 && w->stores != n))
+	    files == 0 || (w->stores != 0 && (w->stores != n ||
+	    w->files != files)))
 		return 0;
 	if (w->stores != 0)
 		return 1;
 	w->stores = n;
+	w->files = files;
 	for (i = 1; i < n; i++)
 		seat_enter(&w->seats[i], SEAT_OFF, 1);
 	return 1;

@@ -1,6 +1,6 @@
 /*
- * client_op.c: libwharf's table of ops: from a request to a frame, from an
- * answer to its callback.
+ * client_op.c: libwharf's table of ops: from a request's frame to the seat that
+ * sends it, from an answer to its callback.
  *
  * The id of a request is the op's index and how often its place was used, so
  * that an answer that comes after its op ended finds nobody.  All ops have the
@@ -9,17 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/client.h"
-#include "proto/msg.h"
-#include "proto/slot.h"
-
-#define TYPE_KEY	'K'		/* record type of a plain key */
-
-_Static_assert((int)WHARF_IS_DUP == FRAME_IS_DUP &&
-    (int)WHARF_CREATE == FRAME_CREATE &&
-    (int)WHARF_VERERROR == FRAME_VERERROR, "flags are those of the frame");
-_Static_assert(WHARF_KEY_MAX == KEY_MAX && WHARF_VALUE_MAX == VALUE_MAX,
-    "limits are those of the messages");
+#include "proto/client_ask.h"
 
 int
 ops_init(struct wharf *w, unsigned max)
@@ -37,44 +27,6 @@ ops_init(struct wharf *w, unsigned max)
 		TAILQ_INSERT_TAIL(&w->idle, &w->ops[i], all);
 	}
 	return 1;
-}
-
-static enum wharf_status
-request_check(const struct request *rq)
-{
-	const struct wharf_write	*how = rq->how;
-	unsigned			 may = WHARF_IS_DUP;
-
-	if (rq->key == NULL || rq->keylen == 0 || rq->keylen > KEY_MAX)
-		return WHARF_PARAM;
-	if (rq->msg == MSG_STORE_PUT) {
-		may |= WHARF_CREATE;
-		if (rq->val == NULL || rq->vallen == 0 ||
-		    rq->vallen > VALUE_MAX)
-			return WHARF_PARAM;
-	}
-	if (how != NULL && (how->size < sizeof(*how) || how->ttl < 0 ||
-	    (how->flags & ~may) != 0))
-		return WHARF_PARAM;
-	return WHARF_OK;
-}
-
-static void
-request_frame(const struct request *rq, struct frame *f)
-{
-	memset(f, 0, sizeof(*f));
-	f->msg = rq->msg;
-	f->type = TYPE_KEY;
-	f->slot = (uint16_t)slot_of(rq->key, rq->keylen);
-	f->key = rq->key;
-	f->keylen = (uint32_t)rq->keylen;
-	f->val = rq->val;
-	f->vallen = f->vtotal = (uint32_t)rq->vallen;
-	if (rq->how != NULL) {
-		f->ver = rq->how->version;
-		f->ttl = rq->how->ttl;
-		f->flags = (uint16_t)rq->how->flags;
-	}
 }
 
 static void
@@ -121,29 +73,30 @@ op_land(struct wharf *w, struct op *op)
 	s->ops--;
 }
 
-enum wharf_status
-op_submit(struct wharf *w, const struct request *rq)
+unsigned
+ops_room(const struct wharf *w)
 {
-	enum wharf_status	 e = request_check(rq);
-	struct frame		 f;
-	struct seat		*s;
-	struct op		*op;
-	size_t			 cost;
+	return w->max_ops - w->in_flight;
+}
 
-	if (e != WHARF_OK)
-		return e;
-	request_frame(rq, &f);
-	s = &w->seats[slot_store(f.slot, w->stores)];
-	cost = seat_cost(&f);
+enum wharf_status
+op_submit(struct wharf *w, struct request *rq)
+{
+	struct seat	*s = &w->seats[rq->seat];
+	struct op	*op;
+	size_t		 cost = seat_cost(&rq->f);
+
 	if (cost > w->memory)
 		return WHARF_TOOBIG;
 	if ((op = TAILQ_FIRST(&w->idle)) == NULL ||
 	    cost > w->memory - w->queued)
 		return WHARF_AGAIN;
-	op_start(w, op, s, &f);
+	op_start(w, op, s, &rq->f);
+	op->take = rq->take;
+	op->list = rq->list;
 	op->fn = rq->fn;
 	op->arg = rq->arg;
-	if (seat_put(s, &f)) {
+	if (seat_put(s, &rq->f)) {
 		op->end = s->put;
 		return WHARF_OK;
 	}
@@ -185,13 +138,16 @@ op_answer(struct wharf *w, struct op *op, const struct frame *f)
 {
 	struct wharf_answer	a = {
 		.status = (enum wharf_status)f->status, .version = f->ver,
-		.ttl = f->ttl, .flags = f->flags & WHARF_VERERROR
+		.ttl = f->ttl, .flags = f->flags & WHARF_VERERROR,
+		.number = f->score
 	};
 
 	if (f->vallen != 0) {
 		a.value = f->val;
 		a.length = f->vallen;
 	}
+	if (op->take != NULL)
+		op->take(w, op, f, &a);
 	op_land(w, op);
 	op_call(w, op, &a);
 }

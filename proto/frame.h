@@ -54,7 +54,10 @@ enum frame_flags {
 	FRAME_REPLY	= 1 << 0,
 	FRAME_IS_DUP	= 1 << 1,	/* contract 1.2, is_dup */
 	FRAME_CREATE	= 1 << 2,	/* only if the key is absent */
-	FRAME_VERERROR	= 1 << 3	/* reply: VerError true */
+	FRAME_VERERROR	= 1 << 3,	/* reply: VerError true */
+	FRAME_ADD	= 1 << 4,	/* STORE_ZADD: add the score to what is there */
+	FRAME_SUB	= 1 << 5,	/* STORE_ZADD: take the score from what is there */
+	FRAME_REVERSE	= 1 << 6	/* from the other end */
 };
 
 /* The order of writes: compared as (epoch, hlc, node). */

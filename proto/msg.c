@@ -5,6 +5,7 @@
  * may only come from the row's owner; its value may be as long as any value.
  */
 #include "proto/msg.h"
+#include "proto/msg_list.h"
 
 /* Who owns, and therefore answers, the messages of each kind of row. */
 #define OWNER_LINK	(FROM_WORKER | FROM_STORE | FROM_ROUTER | FROM_CLIENT)

@@ -23,7 +23,7 @@ enum msg_number {
 #define MSG_LANES ROW_
 #include "proto/msg.def"
 #undef ROW_
-	MSG_MAX = 64
+	MSG_MAX = 128
 };
 
 /* Who sits at the other end of a link; a bit each, for the from column. */

@@ -16,6 +16,10 @@
  * nothing of the program's.  fork: a child must not touch a connection of its
  * parent, not even to close it, nor make one of its own before it has called
  * exec.  libwharf(3) tells the rest.
+ *
+ * Here: connections, plain keys, what is common to all.  wharf_types.h: the
+ * general form of an operation; hashes, sets, sorted sets.  wharf_list.h:
+ * listings, many records at a time, exports.
  */
 #ifndef WHARF_H
 #define WHARF_H
@@ -29,6 +33,8 @@ extern "C" {
 
 #define WHARF_KEY_MAX	65536u		/* bytes; at least 1 */
 #define WHARF_VALUE_MAX	(64u << 20)	/* bytes; at least 1 */
+#define WHARF_TABLE_MAX	64u		/* bytes of 0-9 A-Z a-z _ : . */
+#define WHARF_PAGE_MAX	1000u		/* entries of a listing's page */
 
 /*
  * How an operation ended.  Numbers are those on the wire (protocol(7)) and
@@ -39,7 +45,7 @@ enum wharf_status {
 	WHARF_OK	= 0,
 	WHARF_BADMSG	= 2,	/* malformed message */
 	WHARF_PARAM	= 3,	/* an argument is out of its range */
-	WHARF_ESCAPE	= 4,	/* 4, 5, 12, 13, 14, 18, 19: HTTP only */
+	WHARF_ESCAPE	= 4,	/* 4, 5, 12-14, 18, 19, 40: HTTP only */
 	WHARF_REQUEST	= 5,
 	WHARF_AUTH	= 6,
 	WHARF_VERSION	= 7,	/* the record has another version */
@@ -67,7 +73,15 @@ enum wharf_status {
 	WHARF_EXPIRED	= 29,	/* time ran out before the store began */
 	WHARF_TIMEOUT	= 30,	/* no answer in time, outcome unknown */
 	WHARF_UNSURE	= 31,	/* the store was lost, outcome unknown */
-	WHARF_NOSPACE	= 32	/* no disk space at the node */
+	WHARF_NOSPACE	= 32,	/* no disk space at the node */
+	WHARF_NUMBER	= 33,	/* not a number, or out of its range */
+	WHARF_TABLES	= 34,	/* no room for another table */
+	WHARF_BUILDING	= 35,	/* an index is being built, try again */
+	WHARF_INDEX	= 36,	/* an index over its memory limit */
+	WHARF_TASKS	= 37,	/* 37, 38, 39: exports */
+	WHARF_SNAPSHOT	= 38,
+	WHARF_COVER	= 39,
+	WHARF_PEER	= 40
 };
 
 /* A constant text; the name ("NOTFOUND"); the HTTP status of contract and API. */
@@ -119,12 +133,17 @@ struct wharf_answer {
 	enum wharf_status status;
 	uint32_t	 version;	/* of the record; 0 none */
 	int64_t		 ttl;		/* ms left, 0: does not expire (get, exist) */
-	const void	*value;		/* get only, else NULL */
+	const void	*value;		/* NULL: none */
 	size_t		 length;	/* bytes of the value */
 	unsigned	 flags;		/* WHARF_VERERROR */
-	unsigned	 reserved_[7];
+	unsigned	 count;		/* entries of a page, rows of a stat */
+	int64_t		 number;	/* score, counter, rank, number of entries */
+	const void	*cursor;	/* list: where it goes on; NULL: the end */
+	size_t		 cursorlen;
+	unsigned	 reserved_[8];
 };
 
+/* Of struct wharf_write and of answers. */
 enum wharf_flags {
 	WHARF_IS_DUP	= 1 << 1,	/* put, del: a repetition, see libwharf(3) */
 	WHARF_CREATE	= 1 << 2,	/* put: only if the key is absent */
@@ -141,9 +160,9 @@ struct wharf_write {
 #define WHARF_WRITE_INIT	{ sizeof(struct wharf_write), 0, 0, 0 }
 
 /*
- * Synchronous: returns answer->status.  answer may be NULL.  Its value lives
- * until the next call with this connection.  Callbacks of ops in flight run
- * meanwhile.  WHARF_AGAIN: bounds reached, or called from a callback.
+ * Synchronous: returns answer->status.  answer may be NULL.  What it points to
+ * lives until the next call with this connection.  Callbacks of ops in flight
+ * run meanwhile.  WHARF_AGAIN: bounds reached, or called from a callback.
  */
 enum wharf_status wharf_put(struct wharf *, const void *key, size_t keylen,
 		    const void *val, size_t vallen, const struct wharf_write *,
@@ -159,9 +178,9 @@ enum wharf_status wharf_del(struct wharf *, const void *key, size_t keylen,
  * Asynchronous.  The op is taken (WHARF_OK) and fn is called exactly once,
  * later, from wharf_process, wharf_wait or a synchronous call; or it is not
  * taken and fn is never called: WHARF_AGAIN (in_flight or memory reached: wait
- * for answers), WHARF_PARAM, WHARF_TOOBIG, WHARF_NOMEM.  Key and value are
- * copied.  fn may be NULL.  The answer and its value live until fn returns; fn
- * may submit and flush.
+ * for answers), WHARF_PARAM, WHARF_TOOBIG, WHARF_NOMEM.  What op points to is
+ * copied.  fn may be NULL.  The answer and what it points to live until fn
+ * returns; fn may submit and flush.
  *
  * Ops leave at the next wharf_flush, wharf_process or wharf_wait; all that
  * were submitted until then go to their stores together.  Answers come in any
@@ -211,12 +230,16 @@ struct wharf_info {
 	unsigned	 lanes;		/* of these by shared memory */
 	unsigned	 in_flight;
 	uint64_t	 reconnects;	/* links made again */
-	unsigned	 reserved_[8];
+	unsigned	 files;		/* data files, of all stores */
+	unsigned	 reserved_[7];
 };
 void		 wharf_info(const struct wharf *, struct wharf_info *);
 
 #ifdef __cplusplus
 }
 #endif
+
+#include "wharf_types.h"
+#include "wharf_list.h"
 
 #endif

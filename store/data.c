@@ -10,6 +10,7 @@
 
 #include "proto/slot.h"
 #include "store/data_impl.h"
+#include "store/index_impl.h"
 #include "supervisor/log.h"
 
 unsigned
@@ -224,6 +225,17 @@ put(struct data *d, struct data_file *f, struct put *p, int *in_newest)
 }
 
 static void
+put_tables(struct data *d, unsigned k, const struct put *p,
+    const struct record *r)
+{
+	const struct record	*old = p->known ? &p->old : NULL;
+
+	tables_change(d->conf.tables, p->key, p->keylen, old, r);
+	if (d->round.sum != NULL && d->round.begun >> k & 1)
+		tables_change(d->round.sum, p->key, p->keylen, old, r);
+}
+
+static void
 put_tally(struct data *d, struct data_file *f, const struct put *p,
     const struct record *r, int in_newest)
 {
@@ -249,16 +261,20 @@ data_set(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 	int			 in_newest = 0;
 	enum err		 e;
 
-	(void)lsn;		/* what was applied last comes with checkpoints */
 	if (record_peek(&r, val, vallen) != E_OK || r.slot != slot)
 		return E_INTERNAL;
 	f->dirty = 1;
 	e = put(d, f, &p, &in_newest);
 	if (e == E_OK)
 		put_tally(d, f, &p, &r, in_newest);
+	if (e == E_OK && d->conf.tables != NULL)
+		put_tables(d, k, &p, &r);
+	if (e == E_OK && f->index != NULL)
+		index_change(f->index, key, keylen, &r, lsn);
 	if (e == E_OK && p.damaged) {
 		d->damaged++;
 		f->lost++;
+		d->tables_lost++;
 		d->fresh_lost += in_newest && data_two(f);
 	}
 	if (e != E_OK && d->failed == E_OK)
@@ -272,6 +288,7 @@ struct scan {
 	struct data	*d;
 	unsigned	 k;
 	struct tally	*all, *newer;
+	struct tables	*tables;
 	uint64_t	 n, bad;
 };
 
@@ -292,6 +309,8 @@ scan_one(struct scan *s, const uint8_t *key, size_t keylen, const uint8_t *val,
 		return;
 	}
 	tally_add(s->all, &r, key, keylen);
+	if (s->tables != NULL)
+		tables_change(s->tables, key, keylen, NULL, &r);
 	if (in_newer && s->newer != NULL)
 		tally_add(s->newer, &r, key, keylen);
 }
@@ -335,10 +354,10 @@ scan_gen(struct scan *s, struct gen *g, struct gen *over)
 
 enum err
 data_scan(struct data *d, unsigned k, struct tally *all, struct tally *newer,
-    uint64_t *bad)
+    struct tables *tables, uint64_t *bad)
 {
 	struct data_file	*f = &d->file[k];
-	struct scan		 s = { d, k, all, newer, 0, 0 };
+	struct scan		 s = { d, k, all, newer, tables, 0, 0 };
 	enum err		 e;
 
 	e = scan_gen(&s, &f->now, NULL);

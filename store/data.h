@@ -18,6 +18,7 @@
 #include "store/io.h"
 #include "store/manifest.h"
 #include "store/record.h"
+#include "store/tables.h"
 
 struct data;
 
@@ -26,6 +27,7 @@ struct data_conf {
 	const struct engine_ops	*ops;
 	const struct io		*io;
 	struct helper		*helper;
+	struct tables		*tables;	/* kept here; NULL: none */
 	uint64_t		 node;
 	unsigned		 store, stores, files;
 	uint64_t		 compact_bytes;
@@ -90,7 +92,7 @@ enum err	 data_get(struct data *, unsigned slot, const uint8_t *key,
 enum err	 data_reserve(struct data *, unsigned slot, size_t bytes);
 /*
  * Stores a sealed record (val: RECORD_HEAD + value) that the log has at lsn,
- * whatever was there.  Updates count, digest, bytes, expiry.
+ * whatever was there.  Updates count, digest, bytes, expiry, and tables.
  * E_OK, or an error after which the shard must become read-only.
  */
 enum err	 data_set(struct data *, unsigned slot, const uint8_t *key,

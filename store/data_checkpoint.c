@@ -14,6 +14,7 @@
 
 #include "proto/clock.h"
 #include "store/data_impl.h"
+#include "store/index_impl.h"
 #include "supervisor/log.h"
 
 /* --- a commit --- */
@@ -158,6 +159,9 @@ commit_start(struct data *d, unsigned k, uint64_t last)
 	j->older_fd = d->man.file[k].older.gen == 0 && data_two(f) ?
 	    f->older.fd : -1;
 	j->dropping = f->retired;
+	if (j->dropping && f->index != NULL &&
+	    index_let_go(f->index, f->older.e, f->older.fd))
+		f->older.fd = -1;
 	j->drop = f->older;
 	j->job.work = commit_work;
 	j->job.done = commit_done;
@@ -279,8 +283,12 @@ close_clean(struct data *d, uint64_t lsn, uint64_t bound)
 		if (d->conf.progress != NULL)
 			d->conf.progress(d->conf.arg);
 	}
-	if (e == E_OK && (e = save_expiry(d, m)) == E_OK)
+	if (e == E_OK && (e = save_expiry(d, m)) == E_OK) {
+		if (d->conf.tables != NULL && d->conf.ops->files &&
+		    d->tables_lost == 0)
+			tables_save(d->conf.tables, m);
 		e = write_text(d, m);
+	}
 	manifest_clear(m);
 	return e;
 }
@@ -295,6 +303,7 @@ data_close(struct data *d, int clean, uint64_t lsn, uint64_t bound)
 		return E_OK;
 	data_settle(d);
 	compact_let_go(d);
+	round_drop(d);
 	e = d->failed;
 	if (clean && e == E_OK)
 		e = recount_all(d);

@@ -175,13 +175,25 @@ of_use(const struct held *m, int64_t now)
 	return r.kind == RECORD_VALUE && (r.expiry == 0 || r.expiry > now);
 }
 
+/* What still counts must be found by who overwrites it, expired or not. */
+static int64_t
+expired_by(const struct data *d, int64_t now)
+{
+	int64_t	past;
+
+	if (d->conf.tables == NULL)
+		return now;
+	past = tables_past(d->conf.tables);
+	return past < now ? past : now;
+}
+
 static enum err
 move_one(struct data *d, struct data_file *f, struct held *m, int64_t now)
 {
 	struct record	r;
 	enum err	e;
 
-	if (!of_use(m, now))
+	if (!of_use(m, expired_by(d, now)))
 		return E_OK;
 	if ((e = gen_reserve(d, &f->now, m->keylen + m->vallen)) != E_OK)
 		return e;

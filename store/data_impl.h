@@ -28,7 +28,7 @@
 #define PATH_LEN	4096
 #define RETRY_MS	1000		/* after a full disk */
 
-/* Bytes that become garbage when they expire, by the time when. */
+/* Bytes that become garbage when they expire, by the minute when. */
 struct expiry {
 	uint64_t	*minute;	/* open addressing; 0: empty */
 	uint64_t	*bytes;
@@ -62,7 +62,9 @@ struct data_file {
 	int			dirty;		/* written since noted */
 	unsigned		lost;		/* damaged records replaced whose
 						   part of sum is not known */
+	int			on_loop;	/* its links are damaged too */
 	struct tally		sum;
+	struct index		*index;		/* that follows it, or NULL */
 };
 
 enum phase {
@@ -88,6 +90,7 @@ struct data_job {
 	uint64_t	 size, count;	/* of the file, when it began */
 	unsigned	 lost;
 	struct tally	 counted, was;
+	struct tables	*part;		/* or NULL */
 	/* create */
 	struct gen	 made;
 	uint64_t	 buckets;
@@ -100,6 +103,17 @@ struct held {
 	int		 there;		/* the newer has one */
 };
 
+/*
+ * The tables' sums counted anew, over all files: they cannot be mended file by
+ * file, as it is not known what each of them adds to a table.
+ */
+struct round {
+	struct tables	*sum;		/* NULL: there is none */
+	uint64_t	 begun;		/* files (bits); their changes go in */
+	unsigned	 lost;		/* data.tables_lost, when it began */
+	int		 stuck;		/* a file cannot be read */
+};
+
 struct data {
 	struct data_conf	 conf;
 	struct manifest		 man;
@@ -107,6 +121,10 @@ struct data {
 	struct manifest_slot	 slot[SLOTS], fresh_slot[SLOTS];
 	struct tally		 fresh;
 	unsigned		 fresh_lost;	/* as lost of a file */
+	unsigned		 tables_lost;	/* the same of conf.tables */
+	struct round		 round;
+	int			 counting;	/* at start: what is read goes
+						   into conf.tables */
 	uint64_t		 bound;
 	enum err		 failed;
 
@@ -155,11 +173,11 @@ void		 tally_take(const struct data *, struct tally *, unsigned k,
 		    struct tally *from);
 /*
  * Adds up a file by reading all of it; newer may be NULL.  E_OK, E_DAMAGED,
- * E_NOMEM.  bad: records that fail their checksum (they stay: whoever asks
- * for one is told so).
+ * E_NOMEM.  tables (or NULL) gets what is seen.  bad: records that fail their
+ * checksum (they stay: whoever asks for one is told so).
  */
 enum err	 data_scan(struct data *, unsigned k, struct tally *all,
-		    struct tally *newer, uint64_t *bad);
+		    struct tally *newer, struct tables *, uint64_t *bad);
 
 /* data_gen.c */
 /* Afterwards the new file and its name are durable. */
@@ -209,6 +227,8 @@ void		 recount_look(struct data *, int64_t now);
 enum err	 recount_now(struct data *, unsigned k);
 /* The same for each file that needs it (at a stop). */
 enum err	 recount_all(struct data *);
+/* Lets go of the tables' sums that are being counted anew. */
+void		 round_drop(struct data *);
 
 /* data_compact.c */
 void		 compact_committed(struct data *, unsigned k, int dropped);

@@ -217,31 +217,47 @@ open_compare(const struct data *d, unsigned k, const struct tally *all,
 	return E_OK;
 }
 
-enum err
-open_verify(struct data *d, unsigned k, struct data_found *found)
+static enum err
+verify_into(struct data *d, unsigned k, struct tally *all,
+    struct tables *part, struct data_found *found)
 {
-	struct manifest_slot	*slots;
-	struct tally		 all = { 0 };
-	uint64_t		 bad = 0;
-	enum err		 e;
+	uint64_t	bad = 0;
+	enum err	e;
 
-	if ((slots = calloc(SLOTS, sizeof(*slots))) == NULL)
-		return fail(found, E_NOMEM, "out of memory");
-	all.slot = slots;
 	tally_clear(d, &d->fresh, k);
-	e = data_scan(d, k, &all, data_two(&d->file[k]) ? &d->fresh : NULL,
-	    &bad);
+	e = data_scan(d, k, all, data_two(&d->file[k]) ? &d->fresh : NULL,
+	    part, &bad);
 	if (e != E_OK)
 		fail(found, e, "%s: reading data file %u: %s", d->conf.dir, k,
 		    err_text(e));
-	else if ((e = open_compare(d, k, &all, found)) == E_OK)
-		tally_take(d, &d->file[k].sum, k, &all);
+	else
+		e = open_compare(d, k, all, found);
 	if (bad != 0)
 		log_warnx("%s: data file %u: %" PRIu64 " records fail their "
 		    "checksum", d->conf.dir, k, bad);
 	d->damaged += bad;
+	return e;
+}
+
+enum err
+open_verify(struct data *d, unsigned k, struct data_found *found)
+{
+	struct tables	*part = NULL;
+	struct tally	 all = { 0 };
+	enum err	 e;
+
+	if ((all.slot = calloc(SLOTS, sizeof(*all.slot))) == NULL)
+		return fail(found, E_NOMEM, "out of memory");
+	if (d->counting)
+		part = tables_part(d->conf.tables);
+	if ((e = verify_into(d, k, &all, part, found)) == E_OK) {
+		tally_take(d, &d->file[k].sum, k, &all);
+		if (d->counting)
+			tables_join(d->conf.tables, part);
+	} else
+		tables_free(part);
 	expiry_free(&all.expiry);
-	free(slots);
+	free(all.slot);
 	return e;
 }
 
@@ -307,7 +323,7 @@ open_as_is(struct data *d, unsigned k, struct data_found *found)
 		gen_close(d, &f->now);
 		return e;
 	}
-	if (m->older.gen != 0)
+	if (m->older.gen != 0 || d->counting)
 		return open_verify(d, k, found);
 	adopt(d, k);
 	return E_OK;
@@ -348,6 +364,23 @@ open_file(struct data *d, unsigned k, enum err e, struct data_found *found)
 	return e;
 }
 
+/*
+ * The tables' sums of an orderly stop stand in MANIFEST.  They are right also
+ * for a file that must be restored: its records are held against the digests.
+ * Without them every record is read.
+ */
+static void
+open_tables(struct data *d, struct data_found *found)
+{
+	d->counting = d->conf.tables != NULL && d->conf.ops->files &&
+	    (!found->clean || d->man.sums == 0);
+	if (d->counting && found->clean)
+		log_info("%s: MANIFEST has no sums of tables, reading all "
+		    "records", d->conf.dir);
+	if (d->conf.tables != NULL && d->conf.ops->files && !d->counting)
+		tables_adopt(d->conf.tables, &d->man);
+}
+
 /* As they are, taken back in place, or restored. */
 static enum err
 open_files(struct data *d, struct data_found *found)
@@ -355,6 +388,7 @@ open_files(struct data *d, struct data_found *found)
 	enum err	state[FILES_MAX], e = E_OK;
 	unsigned	k;
 
+	open_tables(d, found);
 	for (k = 0; k < d->conf.files; k++) {
 		open_progress(d);
 		d->file[k].next_gen = d->man.file[k].next_gen;

@@ -11,6 +11,11 @@
  * While a file is compacted the sums over both generations need not be right:
  * those of the newer take their place in the end.  Where nothing else is
  * possible the whole file is added up on the loop.
+ *
+ * The tables' sums are over all files, and what a file adds to them is not
+ * known.  So they are counted anew in a round: each file is read like that, one
+ * after the other, and from the moment of its size on its changes are added to
+ * what is counted.  When all are done that is what the sums should be.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +23,43 @@
 #include "proto/clock.h"
 #include "store/data_impl.h"
 #include "supervisor/log.h"
+
+static int
+round_wants(const struct data *d, unsigned k)
+{
+	return d->round.sum != NULL && !(d->round.begun >> k & 1);
+}
+
+void
+round_drop(struct data *d)
+{
+	tables_free(d->round.sum);
+	d->round.sum = NULL;
+}
+
+/* Begins a round when one is needed; ends it when all files are in it. */
+static void
+round_look(struct data *d)
+{
+	struct round	*r = &d->round;
+	uint64_t	 all = UINT64_MAX >> (64 - d->conf.files);
+
+	if (d->conf.tables == NULL)
+		return;
+	if (r->sum != NULL && r->begun == all) {
+		tables_replace(d->conf.tables, r->sum);
+		r->sum = NULL;
+		/* One more was replaced meanwhile: once again. */
+		if (d->tables_lost == r->lost)
+			d->tables_lost = 0;
+	}
+	d->tables_lost += (unsigned)tables_inexact(d->conf.tables);
+	if (r->sum == NULL && d->tables_lost != 0 && !r->stuck) {
+		r->sum = tables_part(d->conf.tables);
+		r->begun = 0;
+		r->lost = d->tables_lost;
+	}
+}
 
 enum err
 recount_now(struct data *d, unsigned k)
@@ -32,7 +74,12 @@ recount_now(struct data *d, unsigned k)
 	all.slot = slots;
 	newer.slot = slots + SLOTS;
 	log_warnx("data: file %u: adding it up on the loop", k);
-	if ((e = data_scan(d, k, &all, &newer, &bad)) == E_OK) {
+	e = data_scan(d, k, &all, &newer, round_wants(d, k) ? d->round.sum :
+	    NULL, &bad);
+	d->round.begun |= UINT64_C(1) << k;
+	if (e != E_OK)
+		round_drop(d);
+	else {
 		tally_take(d, &d->file[k].sum, k, &all);
 		if (data_two(&d->file[k])) {
 			tally_take(d, &d->fresh, k, &newer);
@@ -51,7 +98,15 @@ recount_or_fail(struct data *d, unsigned k)
 {
 	enum err	e = recount_now(d, k);
 
-	if (e != E_OK && d->failed == E_OK)
+	if (e == E_OK)
+		return;
+	if (e == E_NOMEM)
+		d->next_try = wall_ms() + RETRY_MS;
+	else if (d->file[k].lost == 0) {
+		log_errorx("data: file %u cannot be read: the sums of tables "
+		    "stay wrong until the next start", k);
+		d->round.stuck = 1;
+	} else if (d->failed == E_OK)
 		d->failed = e;
 }
 
@@ -69,14 +124,20 @@ recount_see(void *arg, const uint8_t *key, size_t keylen, const uint8_t *val,
     size_t vallen, const uint8_t *old, size_t oldlen)
 {
 	struct data_job	*j = arg;
-	struct record	 r;
+	struct record	 r, was, *gone = NULL;
 
 	if (key == NULL)
 		return E_OK;
-	if (old != NULL && recount_peek(j, &r, old, oldlen))
-		tally_sub(&j->counted, &r, key, keylen);
-	if (recount_peek(j, &r, val, vallen))
+	if (old != NULL && recount_peek(j, &was, old, oldlen)) {
+		tally_sub(&j->counted, &was, key, keylen);
+		gone = &was;
+	}
+	if (!recount_peek(j, &r, val, vallen))
+		r.kind = RECORD_DEAD;
+	else
 		tally_add(&j->counted, &r, key, keylen);
+	if (j->part != NULL)
+		tables_change(j->part, key, keylen, gone, &r);
 	return E_OK;
 }
 
@@ -124,10 +185,18 @@ recount_done(struct job *job, enum err e)
 		/* One more was replaced meanwhile: once again. */
 		if (f->lost == j->lost)
 			f->lost = 0;
-	} else if (e == E_NOMEM)
-		d->next_try = wall_ms() + RETRY_MS;
-	else			/* the damage is not only in values */
-		recount_or_fail(d, j->k);
+		if (j->part != NULL)
+			tables_join(d->round.sum, j->part);
+	} else {
+		if (e == E_NOMEM)
+			d->next_try = wall_ms() + RETRY_MS;
+		else		/* the damage is not only in values */
+			f->on_loop = 1;
+		if (j->part != NULL)
+			round_drop(d);
+		tables_free(j->part);
+	}
+	j->part = NULL;
 	expiry_free(&j->counted.expiry);
 	free(j->counted.slot);
 }
@@ -143,9 +212,13 @@ recount_start(struct data *d, unsigned k)
 		d->next_try = wall_ms() + RETRY_MS;
 		return;
 	}
-	log_warnx("data: file %u: a damaged record was replaced, adding the "
-	    "file up anew", k);
+	log_warnx("data: file %u: a damaged record was replaced, adding %s "
+	    "up anew", k, f->lost != 0 ? "the file" : "all files");
 	j->k = k;
+	j->part = NULL;
+	if (round_wants(d, k) &&
+	    (j->part = tables_part(d->conf.tables)) != NULL)
+		d->round.begun |= UINT64_C(1) << k;
 	j->counted = (struct tally){ .slot = slots };
 	j->was = (struct tally){ .records = f->sum.records,
 	    .live = f->sum.live, .slot = slots + SLOTS };
@@ -161,6 +234,22 @@ recount_start(struct data *d, unsigned k)
 	helper_run(d->conf.helper, &j->job);
 }
 
+/* First one whose checkpoint waits for it; then what a round needs; or files. */
+static unsigned
+recount_choose(const struct data *d)
+{
+	unsigned	k, other = d->conf.files;
+
+	for (k = 0; k < d->conf.files; k++) {
+		if (d->file[k].lost != 0)
+			return k;
+		if (other == d->conf.files && round_wants(d, k) &&
+		    (!data_two(&d->file[k]) || d->stuck))
+			other = k;
+	}
+	return other;
+}
+
 void
 recount_look(struct data *d, int64_t now)
 {
@@ -169,12 +258,11 @@ recount_look(struct data *d, int64_t now)
 
 	if (d->busy || now < d->next_try)
 		return;
-	for (k = 0; k < d->conf.files && d->file[k].lost == 0; k++)
-		;
-	if (k == d->conf.files)
+	round_look(d);
+	if ((k = recount_choose(d)) == d->conf.files)
 		return;
 	f = &d->file[k];
-	if (d->conf.ops->read == NULL || (data_two(f) &&
+	if (d->conf.ops->read == NULL || f->on_loop || (data_two(f) &&
 	    (d->stuck || d->phase == PHASE_SEALING)))
 		recount_or_fail(d, k);
 	else if (!data_two(f))

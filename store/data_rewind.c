@@ -27,6 +27,7 @@ struct rewinding {
 	struct crew		*crew;
 	unsigned		 k;
 	struct tally		 all;	/* slot NULL: added up later */
+	struct tables		*part;	/* the same */
 	struct data_found	 found;	/* error */
 	enum err		 err;
 	uint64_t		 n;
@@ -65,6 +66,9 @@ rewind_see(void *arg, const uint8_t *key, size_t keylen, const uint8_t *val,
 		tally_sub(&w->all, &was, key, keylen);
 	}
 	tally_add(&w->all, &r, key, keylen);
+	if (w->part != NULL)
+		tables_change(w->part, key, keylen, old == NULL ? NULL : &was,
+		    &r);
 	return E_OK;
 }
 
@@ -89,6 +93,17 @@ rewind_gen(struct rewinding *w, const struct manifest_gen *m)
 	return e;
 }
 
+static int
+rewind_sums(struct rewinding *w)
+{
+	const struct data	*d = w->crew->d;
+
+	w->all.slot = calloc(SLOTS, sizeof(*w->all.slot));
+	if (d->counting)
+		w->part = tables_part(d->conf.tables);
+	return w->all.slot != NULL && (w->part != NULL || !d->counting);
+}
+
 static enum err
 rewind_gens(struct rewinding *w)
 {
@@ -96,8 +111,7 @@ rewind_gens(struct rewinding *w)
 	enum err			 e;
 
 	/* What counts of two generations is seen only through both. */
-	if (m->older.gen == 0 &&
-	    (w->all.slot = calloc(SLOTS, sizeof(*w->all.slot))) == NULL)
+	if (m->older.gen == 0 && !rewind_sums(w))
 		return E_NOMEM;
 	if ((e = rewind_gen(w, &m->older)) != E_OK)
 		return e;
@@ -147,6 +161,9 @@ rewind_open(struct rewinding *w)
 		return e;
 	if (m->older.gen == 0) {
 		tally_take(d, &f->sum, w->k, &w->all);
+		if (d->counting)
+			tables_join(d->conf.tables, w->part);
+		w->part = NULL;
 		return E_OK;
 	}
 	if ((e = gen_open(d, &f->older, w->k, &m->older)) != E_OK)
@@ -170,6 +187,7 @@ rewind_end(struct rewinding *w)
 		    w->found.error[0] != '\0' ? w->found.error : err_text(e));
 	expiry_free(&w->all.expiry);
 	free(w->all.slot);
+	tables_free(w->part);
 	return e;
 }
 

@@ -87,7 +87,8 @@ struct engine_ops {
 	/*
 	 * Next entry: E_OK with borrowed bytes (until the next call),
 	 * E_NOTFOUND at the end, E_DAMAGED.  Writes meanwhile are allowed when
-	 * they do not go to the same engine.
+	 * they do not go to the same engine; where there is no read they may,
+	 * and what they store is met or not.
 	 */
 	enum err	(*next)(struct engine_iter *, const uint8_t **key, size_t *keylen,
 			    const uint8_t **val, size_t *vallen);

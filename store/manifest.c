@@ -19,20 +19,22 @@
 
 #include "store/manifest.h"
 
-#define VERSION		1
+#define VERSION		2	/* 1 has no sums, table, ends */
 #define SLOTS		1024
 #define STORES_MAX	1024
 #define TEXT_MAX	(256u << 20)	/* bytes of a MANIFEST */
 #define END_LINE	21		/* "end ", 16 digits, newline */
 
 enum once { NODE = 1, STORE = 2, BOOT = 4, CLEAN = 8, BOUND = 16, LSN = 32,
-	ALL = 63 };
+	ALL = 63, SUMS = 64 };
 
 struct parser {
 	struct manifest	*m;
 	const char	*p, *end;	/* the rest of the line */
 	unsigned	 seen;		/* enum once */
-	size_t		 maxexpiry;
+	uint64_t	 version;
+	size_t		 maxexpiry, maxtables;
+	size_t		 maxends;	/* of the last table */
 };
 
 void
@@ -47,6 +49,20 @@ manifest_clear(struct manifest *m)
 	free(m->expiry);
 	m->expiry = NULL;
 	m->nexpiry = 0;
+	manifest_clear_tables(m);
+}
+
+void
+manifest_clear_tables(struct manifest *m)
+{
+	size_t	i;
+
+	for (i = 0; i < m->ntables; i++)
+		free(m->tables[i].ends);
+	free(m->tables);
+	m->tables = NULL;
+	m->ntables = 0;
+	m->sums = 0;
 }
 
 /* --- reading --- */
@@ -167,25 +183,128 @@ line_slot(struct parser *p)
 	    hex(p, &s->digest.hi) && hex(p, &s->digest.lo);
 }
 
+/* Makes room for one more element of size bytes; 0: no memory. */
+static int
+room(void *arrayp, size_t n, size_t *max, size_t size)
+{
+	size_t	 more = *max == 0 ? 64 : *max * 2;
+	void	*p;
+
+	if (n < *max)
+		return 1;
+	memcpy(&p, arrayp, sizeof(p));
+	if ((p = realloc(p, more * size)) == NULL)
+		return 0;
+	memcpy(arrayp, &p, sizeof(p));
+	*max = more;
+	return 1;
+}
+
 static int
 line_expiry(struct parser *p)
 {
 	struct manifest		*m = p->m;
-	struct manifest_expiry	 e, *a;
-	size_t			 n;
+	struct manifest_expiry	 e;
 
 	if (!dec_u(p, FILES_MAX - 1, &e.file) || !word(p, " ") ||
 	    !dec(p, INT64_MAX / 60000, &e.minute) || !word(p, " ") ||
-	    !dec(p, UINT64_MAX, &e.bytes))
+	    !dec(p, UINT64_MAX, &e.bytes) ||
+	    !room(&m->expiry, m->nexpiry, &p->maxexpiry, sizeof(e)))
 		return 0;
-	if (m->nexpiry == p->maxexpiry) {
-		n = p->maxexpiry == 0 ? 64 : p->maxexpiry * 2;
-		if ((a = realloc(m->expiry, n * sizeof(*a))) == NULL)
-			return 0;
-		m->expiry = a;
-		p->maxexpiry = n;
-	}
 	m->expiry[m->nexpiry++] = e;
+	return 1;
+}
+
+static int
+plain(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	    (c >= 'a' && c <= 'z') || c == '_' || c == ':' || c == '.';
+}
+
+static int
+escaped(struct parser *p, uint8_t *c)
+{
+	static const char	 digit[] = "0123456789ABCDEF";
+	const char		*hi, *lo;
+
+	if (p->end - p->p < 3 || p->p[0] != '%' ||
+	    (hi = memchr(digit, p->p[1], 16)) == NULL ||
+	    (lo = memchr(digit, p->p[2], 16)) == NULL)
+		return 0;
+	*c = (uint8_t)((hi - digit) << 4 | (lo - digit));
+	p->p += 3;
+	return *c != 0 && !plain(*c);
+}
+
+/* As put_name writes it, and in no other way. */
+static int
+name(struct parser *p, struct manifest_table *t)
+{
+	if (t->type == TYPE_KV)
+		return word(p, "-");
+	for (; p->p < p->end && *p->p != ' '; t->len++) {
+		if (t->len == sizeof(t->name))
+			return 0;
+		if (plain((uint8_t)*p->p))
+			t->name[t->len] = (uint8_t)*p->p++;
+		else if (!escaped(p, &t->name[t->len]))
+			return 0;
+	}
+	return t->len > 0;
+}
+
+static int
+number(struct parser *p, int64_t *v)
+{
+	uint64_t	u;
+
+	if (!word(p, " ") || !dec(p, INT64_MAX, &u))
+		return 0;
+	*v = (int64_t)u;
+	return 1;
+}
+
+static int
+sum(struct parser *p, struct table_sum *s)
+{
+	return number(p, &s->count) && number(p, &s->size) &&
+	    number(p, &s->capacity);
+}
+
+static int
+line_table(struct parser *p)
+{
+	struct manifest		*m = p->m;
+	struct manifest_table	 t = { .ends = NULL };
+
+	if (p->p == p->end || memchr("KHSZ", *p->p, 4) == NULL)
+		return 0;
+	t.type = (uint8_t)*p->p++;
+	if (!word(p, " ") || !name(p, &t) || !sum(p, &t.sum) ||
+	    !word(p, " ") || !dec(p, UINT64_MAX, &t.claim) ||
+	    !room(&m->tables, m->ntables, &p->maxtables, sizeof(t)))
+		return 0;
+	m->tables[m->ntables++] = t;
+	p->maxends = 0;
+	return 1;
+}
+
+static int
+line_ends(struct parser *p)
+{
+	struct manifest_table	*t;
+	struct manifest_end	 e;
+	unsigned		 step;
+
+	if (p->m->ntables == 0 || !dec_u(p, UINT32_MAX, &step) || step == 0 ||
+	    !sum(p, &e.sum))
+		return 0;
+	t = &p->m->tables[p->m->ntables - 1];
+	if (!room(&t->ends, t->nends, &p->maxends, sizeof(e)))
+		return 0;
+	e.step = step;
+	t->ends[t->nends++] = e;
 	return 1;
 }
 
@@ -211,6 +330,18 @@ line_boot(struct parser *p)
 	p->m->boot[n] = '\0';
 	p->p = p->end;
 	return 1;
+}
+
+/* The lines that version 2 brought. */
+static int
+line_2(struct parser *p)
+{
+	if (word(p, "table "))
+		return line_table(p);
+	if (word(p, "ends "))
+		return line_ends(p);
+	return word(p, "sums ") && once(p, SUMS) &&
+	    dec_u(p, UINT32_MAX - 1, &p->m->sums);
 }
 
 static int
@@ -244,7 +375,7 @@ line(struct parser *p)
 		return once(p, BOUND) && dec(p, UINT64_MAX, &p->m->bound);
 	if (word(p, "lsn "))
 		return once(p, LSN) && dec(p, UINT64_MAX, &p->m->lsn);
-	return 0;
+	return p->version >= 2 && line_2(p);
 }
 
 /* What no single line can tell. */
@@ -253,7 +384,7 @@ check(const struct manifest *m, unsigned seen)
 {
 	unsigned	k, older = 0;
 
-	if (seen != ALL)
+	if ((seen & ALL) != ALL)
 		return "a line is missing";
 	for (k = 0; k < FILES_MAX; k++) {
 		const struct manifest_file *f = &m->file[k];
@@ -274,7 +405,7 @@ check(const struct manifest *m, unsigned seen)
 static enum err
 first_line(struct parser *p, const char *text, size_t n, char *err, size_t len)
 {
-	uint64_t	v;
+	uint64_t	v = 0;
 
 	p->p = text;
 	p->end = text + n;
@@ -288,6 +419,7 @@ first_line(struct parser *p, const char *text, size_t n, char *err, size_t len)
 		    ", known is %d)", v, VERSION);
 		return E_UNKNOWN;
 	}
+	p->version = v;
 	return E_OK;
 }
 
@@ -399,6 +531,43 @@ put_gen(FILE *f, const char *name, unsigned k, const struct manifest_gen *g)
 }
 
 static void
+put_name(FILE *f, const struct manifest_table *t)
+{
+	unsigned	i;
+
+	if (t->len == 0)
+		fputc('-', f);
+	for (i = 0; i < t->len; i++)
+		if (plain(t->name[i]))
+			fputc(t->name[i], f);
+		else
+			fprintf(f, "%%%02X", t->name[i]);
+}
+
+static void
+put_sum(FILE *f, const struct table_sum *s)
+{
+	fprintf(f, " %" PRId64 " %" PRId64 " %" PRId64, s->count, s->size,
+	    s->capacity);
+}
+
+static void
+put_table(FILE *f, const struct manifest_table *t)
+{
+	size_t	i;
+
+	fprintf(f, "table %c ", t->type);
+	put_name(f, t);
+	put_sum(f, &t->sum);
+	fprintf(f, " %" PRIu64 "\n", t->claim);
+	for (i = 0; i < t->nends; i++) {
+		fprintf(f, "ends %u", t->ends[i].step);
+		put_sum(f, &t->ends[i].sum);
+		fputc('\n', f);
+	}
+}
+
+static void
 put_lines(FILE *f, const struct manifest *m)
 {
 	unsigned	k;
@@ -423,6 +592,10 @@ put_lines(FILE *f, const struct manifest *m)
 	for (i = 0; i < m->nexpiry; i++)
 		fprintf(f, "expiry %u %" PRIu64 " %" PRIu64 "\n",
 		    m->expiry[i].file, m->expiry[i].minute, m->expiry[i].bytes);
+	if (m->sums != 0)
+		fprintf(f, "sums %u\n", m->sums);
+	for (i = 0; i < m->ntables; i++)
+		put_table(f, &m->tables[i]);
 }
 
 char *

@@ -3,7 +3,7 @@
  * are true up to where.  Text, one fact a line, the last line a checksum, so
  * that it can be read at 3 a.m. (doc/storage.md gives the grammar):
  *
- *	wharf-manifest 1
+ *	wharf-manifest 2           1 has no sums, table, ends
  *	node 00c0ffee00c0ffee
  *	store 0 of 2 files 16
  *	boot 0d1cf5bc-...          boot_id of the writer
@@ -16,6 +16,12 @@
  *	slot N COUNT DIGEST        live records of a slot, XOR of their digests,
  *	                           as of the L of the slot's file
  *	expiry K MINUTE BYTES      bytes that expire in that minute (clean only)
+ *	sums STEP                  what follows is whole; expired up to this step
+ *	                           is taken off (clean only; 0: not saved)
+ *	table T NAME COUNT SIZE CAPACITY CLAIM
+ *	                           live records of a table; K -: the plain keys
+ *	ends STEP COUNT SIZE CAPACITY
+ *	                           of the table line above, what ends in a step
  *	end XXH3-64 of all before this line
  */
 #ifndef STORE_MANIFEST_H
@@ -27,6 +33,7 @@
 #include "proto/err.h"
 #include "store/io.h"
 #include "store/record.h"
+#include "supervisor/catalogue.h"
 
 #define FILES_MAX	64
 
@@ -54,6 +61,21 @@ struct manifest_expiry {
 	uint64_t	bytes;
 };
 
+/* Steps are of TABLES_STEP_MS (tables.h); no number is below zero. */
+struct manifest_end {
+	uint32_t		step;
+	struct table_sum	sum;
+};
+
+struct manifest_table {
+	uint8_t			type, len;	/* K: len 0 */
+	uint8_t			name[CATALOGUE_NAME];
+	struct table_sum	sum;
+	uint64_t		claim;
+	struct manifest_end	*ends;		/* owned */
+	size_t			nends;
+};
+
 struct manifest {
 	uint64_t		node;
 	unsigned		store, stores, files;
@@ -64,10 +86,14 @@ struct manifest {
 	struct manifest_slot	slot[1024];	/* by slot number */
 	struct manifest_expiry	*expiry;	/* owned */
 	size_t			nexpiry;
+	uint32_t		sums;		/* 0: tables says nothing */
+	struct manifest_table	*tables;	/* owned */
+	size_t			ntables;
 };
 
 void		 manifest_init(struct manifest *);
 void		 manifest_clear(struct manifest *);	/* frees what it owns */
+void		 manifest_clear_tables(struct manifest *); /* of that, tables */
 /*
  * E_NOTFOUND no file, E_DAMAGED (err says the line), E_UNKNOWN a newer
  * version, E_INTERNAL (errno).

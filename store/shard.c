@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/index_impl.h"
 #include "store/shard_impl.h"
 
 struct opening {
@@ -51,12 +52,17 @@ shard_open(struct shard **out, const struct shard_conf *conf,
 	e = E_INTERNAL;
 	/* A segment must not wait for the checkpoint of a data file. */
 	if ((s->helper = helper_new(conf->notify, conf->arg)) == NULL ||
-	    (s->log_helper = helper_new(conf->notify, conf->arg)) == NULL)
+	    (s->log_helper = helper_new(conf->notify, conf->arg)) == NULL ||
+	    (s->tables = tables_new(conf->catalogue, conf->store, conf->inc,
+	    s->wall)) == NULL)
 		goto fail;
 	if ((e = shard_open_data(s, &found, opened)) != E_OK)
 		goto fail;
 	if ((e = shard_open_log(s, &found, opened)) != E_OK)
 		goto fail;
+	if ((e = shard_index_open(s)) != E_OK)
+		goto fail;
+	tables_fill(s->tables);
 	*out = s;
 	return E_OK;
 fail:
@@ -71,7 +77,8 @@ shard_open_data(struct shard *s, struct data_found *found,
 	const struct shard_conf	*c = &s->conf;
 	struct data_conf	 dc = {
 		.dir = c->dir, .ops = c->ops, .io = c->io,
-		.helper = s->helper, .node = c->node, .store = c->store,
+		.helper = s->helper, .tables = s->tables,
+		.node = c->node, .store = c->store,
 		.stores = c->stores, .files = c->files,
 		.compact_bytes = c->compact_bytes,
 		.progress = shard_progress, .log_sync = shard_log_sync,
@@ -209,6 +216,7 @@ shard_close(struct shard *s, int clean)
 	s->wal = NULL;
 	if (e == E_OK)
 		e = s->failed;
+	indexes_free(s->indexes);
 	if (s->data != NULL) {
 		enum err d = data_close(s->data, clean && e == E_OK, lsn,
 		    s->clock.last);
@@ -218,6 +226,7 @@ shard_close(struct shard *s, int clean)
 	}
 	helper_free(s->log_helper);
 	helper_free(s->helper);
+	tables_free(s->tables);
 	free(s);
 	return e;
 }
@@ -281,7 +290,9 @@ shard_poll(struct shard *s)
 {
 	helper_poll(s->helper);
 	helper_poll(s->log_helper);
+	indexes_poll(s->indexes);
 	wal_poll(s->wal);
+	tables_released(s->tables, wal_released(s->wal));
 	wal_kick(s->wal, 0);
 	if (s->failed == E_OK &&
 	    (wal_failed(s->wal) != 0 || data_failed(s->data) != E_OK))
@@ -316,21 +327,36 @@ shard_renew_bound(struct shard *s)
 	wal_kick(s->wal, 1);
 }
 
+static void
+shard_start_checkpoint(struct shard *s)
+{
+	struct wal_stat	ws;
+
+	if (!shard_checkpoint_due(s) ||
+	    !data_checkpoint(s->data, wal_last(s->wal)))
+		return;
+	wal_stat(s->wal, &ws);
+	if (s->ckpt_started < ws.filled)
+		s->ckpt_started++;
+}
+
+/* One step of indexes and of data files; of either in turn when both go on. */
 int
 shard_work(struct shard *s)
 {
-	uint64_t	last = wal_last(s->wal);
-	struct wal_stat	ws;
+	int	both = s->indexing && s->moving;
 
+	shard_expire_tables(s);
+	s->turn = !s->turn;
+	if (!both || s->turn)
+		s->indexing = indexes_work(s->indexes, s->wall);
 	if (s->failed != E_OK)
-		return 0;
+		return s->indexing;
 	shard_renew_bound(s);
-	if (shard_checkpoint_due(s) && data_checkpoint(s->data, last)) {
-		wal_stat(s->wal, &ws);
-		if (s->ckpt_started < ws.filled)
-			s->ckpt_started++;
-	}
-	return data_work(s->data, s->wall, last);
+	shard_start_checkpoint(s);
+	if (!both || !s->turn)
+		s->moving = data_work(s->data, s->wall, wal_last(s->wal));
+	return shard_sweep(s) || s->indexing || s->moving;
 }
 
 unsigned
@@ -418,6 +444,8 @@ shard_stat(const struct shard *s, struct shard_stat *st)
 {
 	wal_stat(s->wal, &st->wal);
 	data_stat(s->data, s->wall, &st->data);
+	indexes_stat(s->indexes, &st->index);
+	tables_stat(s->tables, &st->tables);
 	st->lsn = wal_last(s->wal);
 	st->durable = wal_durable(s->wal);
 }

@@ -18,6 +18,7 @@
 #include "proto/err.h"
 #include "store/data.h"
 #include "store/engine.h"
+#include "store/index.h"
 #include "store/record.h"
 #include "store/wal.h"
 
@@ -33,6 +34,9 @@ struct shard_conf {
 	size_t			 segment;
 	enum wal_sync		 sync;
 	uint64_t		 compact_bytes;
+	size_t			 index_memory;	/* bytes; 0: 256 MiB */
+	struct catalogue	*catalogue;	/* NULL: none (tests, routers) */
+	uint32_t		 inc;		/* of this process, for it */
 	void			(*progress)(void *);
 	void			(*notify)(void *);	/* any thread */
 	void			*arg;
@@ -62,17 +66,31 @@ struct shard_key {
 	size_t		 tablen, keylen;
 };
 
+struct shard_write;
+/*
+ * Sees the live record under the key, or NULL, before the rules of versions
+ * decide, and sets what is to be written: val and vallen, or keep.  Anything
+ * but E_OK refuses the write.  The record's bytes are gone afterwards.
+ */
+typedef enum err shard_change(void *arg, const struct record *,
+    struct shard_write *);
+
 struct shard_write {
 	const uint8_t	*val;
 	size_t		 vallen;
 	uint32_t	 ver;		/* expected version, 0 any */
 	int64_t		 ttl;		/* msec, <= 0 none */
 	int		 is_dup, create;
+	int		 update;	/* change refuses when there is none */
+	int		 keep;		/* set by change: all stays as it is */
+	shard_change	*change;	/* put only; NULL: val as given */
+	void		*arg;
 };
 
 struct shard_result {
 	uint32_t	 version;
 	int		 vererror;
+	int		 written;	/* it is E_OK, and not kept as it was */
 	uint64_t	 lsn;		/* answer when released up to here */
 };
 
@@ -85,13 +103,62 @@ enum err	 shard_get(struct shard *, const struct shard_key *,
 		    data_seen *seen, void *arg, struct shard_result *);
 /*
  * Contract 1.2.  E_OK (with vererror: kept as it was), E_VERSION, E_EXISTS,
- * E_NOTFOUND, E_DAMAGED; E_NOSPACE, E_READONLY: nothing was done.  E_AGAIN:
- * nothing was done, ask again after the next shard_poll.
+ * E_NOTFOUND, E_DAMAGED, what change said; E_NOSPACE, E_READONLY: nothing was
+ * done.  E_AGAIN: nothing was done, ask again after the next shard_poll.
  */
 enum err	 shard_put(struct shard *, const struct shard_key *,
 		    const struct shard_write *, struct shard_result *);
 enum err	 shard_del(struct shard *, const struct shard_key *,
 		    const struct shard_write *, struct shard_result *);
+
+/*
+ * What is said of a member of this table that is not there: E_NOTFOUND the
+ * table exists; E_TYPE it does not, or is another type's; E_NOTREADY nobody
+ * knows yet.
+ */
+enum err	 shard_missing(struct shard *, uint8_t type, const uint8_t *tab,
+		    size_t tablen);
+
+/*
+ * The records of data file k (0..files-1) of a type (0: of all) and a table
+ * (NULL: of all), in the order of their engine keys.  after: begin behind this
+ * engine key; NULL: at the first.
+ */
+struct shard_range {
+	unsigned	 file;
+	uint8_t		 type;
+	const uint8_t	*tab, *after;
+	size_t		 tablen, afterlen;
+};
+/*
+ * Shows entries until see has enough.  They may depend on records up to the
+ * LSN in *lsn.  For these five: E_OK; E_BUILDING: ask again after the next
+ * shard_poll (notify is called when there is an answer); E_INDEX over the
+ * memory limit; E_NOMEM; E_READONLY as shard_get; E_DAMAGED the file, or for
+ * sorted sets a member of one in it, cannot be read.
+ */
+enum err	 shard_list(struct shard *, const struct shard_range *,
+		    index_see *, void *arg, uint64_t *lsn);
+/*
+ * Sorted sets, in the order (score, member); slot: of the table.  How many
+ * live members have a score below min, and how many min..max.
+ */
+enum err	 shard_zcount(struct shard *, unsigned slot, const uint8_t *tab,
+		    size_t tablen, int64_t min, int64_t max, uint64_t *below,
+		    uint64_t *within, uint64_t *lsn);
+/* How many live members stand before (score, member). */
+enum err	 shard_zrank(struct shard *, unsigned slot, const uint8_t *tab,
+		    size_t tablen, int64_t score, const uint8_t *key,
+		    size_t keylen, uint64_t *rank, uint64_t *lsn);
+/* From the member at rank on, forwards or backwards. */
+enum err	 shard_zwalk(struct shard *, unsigned slot, const uint8_t *tab,
+		    size_t tablen, uint64_t rank, int reverse, index_see *,
+		    void *arg, uint64_t *lsn);
+/* As the last one, from behind (not including) (score, member) on. */
+enum err	 shard_zafter(struct shard *, unsigned slot, const uint8_t *tab,
+		    size_t tablen, int64_t score, const uint8_t *key,
+		    size_t keylen, int reverse, index_see *, void *arg,
+		    uint64_t *lsn);
 
 /* At the start of a loop turn: takes the clock. */
 void		 shard_turn(struct shard *);
@@ -119,11 +186,14 @@ void		 shard_probe(struct shard *, void (*done)(void *, enum err), void *);
 struct shard_stat {
 	struct wal_stat		wal;
 	struct data_stat	data;
+	struct index_stat	index;
+	struct tables_stat	tables;
 	uint64_t		lsn, durable;
 };
 void		 shard_stat(const struct shard *, struct shard_stat *);
 void		 shard_log_stat(const struct shard *, struct wal_stat *); /* cheap */
 void		 shard_file_name(const struct shard *, unsigned slot, char *, size_t);
 void		 shard_set_compact_bytes(struct shard *, uint64_t);
+void		 shard_set_index_memory(struct shard *, size_t bytes);
 
 #endif

@@ -50,6 +50,13 @@ struct shard {
 	struct helper		*log_helper;
 	struct wal		*wal;
 	struct data		*data;
+	struct tables		*tables;
+	struct indexes		*indexes;
+	int			 indexing, moving;	/* background work that */
+	int			 turn;			/* is not done; whose turn */
+	int64_t			 expired;	/* wall ms, tables_expire */
+	unsigned		 sweep;		/* next file, shard_sweep */
+	int			 sweeping;	/* hidden records are seen */
 	struct shard_clock	 clock;
 	int64_t			 wall;		/* ms, of this turn: expiry */
 	mono_t			 wrote;		/* the last write, or the start */
@@ -65,6 +72,28 @@ struct shard {
 
 /* Has the next batch carry a new clock bound, when that is due. */
 void	 shard_ask_bound(struct shard *);
+/*
+ * shard_tables.c: what the table of a key says.  shard_claim before a write
+ * that may bring in a live record: E_OK, E_TYPE, E_TABLES, E_NOTREADY, E_NOMEM.
+ * shard_no_member: in place of E_NOTFOUND.
+ */
+enum err shard_claim(struct shard *, const struct shard_key *);
+enum err shard_no_member(struct shard *, const struct shard_key *);
+/*
+ * 1: the name is another type's by an older claim; what this store has of it is
+ * being deleted and must not be seen: E_TYPE.
+ */
+int	 shard_hidden(struct shard *, const struct shard_key *);
+/* Takes off what expired, a few times a second. */
+void	 shard_expire_tables(struct shard *);
+/*
+ * Deletes some records of tables that are hidden.  Returns 1 when there is more
+ * to do soon.
+ */
+int	 shard_sweep(struct shard *);
+
+/* shard_index.c; after log and data files have been opened. */
+enum err shard_index_open(struct shard *);
 /* Log segments beyond which writes wait for checkpoints. */
 unsigned shard_log_limit(const struct shard *);
 

@@ -21,6 +21,12 @@ struct current {
 	int64_t		now;
 };
 
+/* A write whose value depends on what is there. */
+struct changing {
+	struct shard_write	*w;
+	enum err		 err;
+};
+
 /* What a rule of versions decides. */
 struct verdict {
 	enum err	err;
@@ -31,10 +37,15 @@ struct verdict {
 
 static enum err	 shard_may_write(const struct shard *,
 		    const struct shard_write *, struct shard_result *);
+static enum err	 shard_may_be(struct shard *, const struct shard_key *,
+		    const struct shard_write *);
 static uint64_t	*shard_take_key(struct shard *, const struct shard_key *);
 static enum err	 shard_lookup(struct shard *, const struct shard_key *,
 		    struct current *);
 static void	 current_see(void *, const struct record *);
+static enum err	 shard_lookup_change(struct shard *, const struct shard_key *,
+		    struct current *, struct shard_write *);
+static void	 changing_see(void *, const struct record *);
 static struct verdict rule_put(const struct current *,
 		    const struct shard_write *);
 static struct verdict rule_del(const struct current *,
@@ -56,41 +67,62 @@ shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
 
 	memset(res, 0, sizeof(*res));
 	res->lsn = *shard_take_key(s, k);
+	if (shard_hidden(s, k))
+		return E_TYPE;
 	if (s->failed != E_OK && res->lsn > wal_released(s->wal)) {
 		res->lsn = 0;	/* that one will never be released */
 		return E_READONLY;
 	}
-	if ((e = shard_lookup(s, k, &c)) != E_OK)
-		return e;
+	e = shard_lookup(s, k, &c);
+	if (e == E_NOTFOUND || (e == E_OK && !c.live))
+		return shard_no_member(s, k);
 	res->version = c.version;
-	return c.live ? E_OK : E_NOTFOUND;
+	return e;
+}
+
+static enum err
+put(struct shard *s, const struct shard_key *k,
+    const struct shard_write *asked, struct shard_result *res)
+{
+	struct current		 c = { .now = s->wall };
+	struct shard_write	 w = *asked;
+	struct verdict		 v;
+	uint64_t		*recent;
+	enum err		 e;
+
+	if ((e = shard_may_write(s, &w, res)) != E_OK ||
+	    (e = shard_may_be(s, k, &w)) != E_OK)
+		return e;
+	recent = shard_take_key(s, k);
+	e = shard_lookup_change(s, k, &c, &w);
+	/* A damaged record may be replaced by whoever asks for no version. */
+	if (e == E_DAMAGED && w.ver == 0 && !w.create && w.change == NULL)
+		e = E_OK;
+	if (e != E_OK) {
+		res->lsn = *recent;
+		if (e == E_NOTFOUND && (e = shard_no_member(s, k)) == E_NOTFOUND)
+			res->version = 0;
+		return e;
+	}
+	v = rule_put(&c, &w);
+	e = v.err;
+	if (v.store)
+		e = shard_write(s, k, &c, &w, RECORD_VALUE, v.version, recent);
+	res->version = v.version;
+	res->vererror = v.vererror;
+	res->written = v.store && e == E_OK;
+	res->lsn = *recent;
+	return e;
 }
 
 enum err
 shard_put(struct shard *s, const struct shard_key *k,
     const struct shard_write *w, struct shard_result *res)
 {
-	struct current	 c = { .now = s->wall };
-	struct verdict	 v;
-	uint64_t	*recent;
-	enum err	 e;
+	enum err	e = put(s, k, w, res);
 
-	if ((e = shard_may_write(s, w, res)) != E_OK)
-		return e;
-	recent = shard_take_key(s, k);
-	e = shard_lookup(s, k, &c);
-	/* A damaged record may be replaced by whoever asks for no version. */
-	if (e == E_DAMAGED && w->ver == 0 && !w->create)
-		e = E_NOTFOUND;
-	if (e != E_OK && e != E_NOTFOUND)
-		return e;
-	v = rule_put(&c, w);
-	e = v.err;
-	if (v.store)
-		e = shard_write(s, k, &c, w, RECORD_VALUE, v.version, recent);
-	res->version = v.version;
-	res->vererror = v.vererror;
-	res->lsn = *recent;
+	if (!res->written)
+		tables_unclaim(s->tables);
 	return e;
 }
 
@@ -106,6 +138,8 @@ shard_del(struct shard *s, const struct shard_key *k,
 
 	if ((e = shard_may_write(s, w, res)) != E_OK)
 		return e;
+	if (shard_hidden(s, k))
+		return E_TYPE;
 	recent = shard_take_key(s, k);
 	e = shard_lookup(s, k, &c);
 	if (e == E_DAMAGED && w->ver == 0)
@@ -114,11 +148,16 @@ shard_del(struct shard *s, const struct shard_key *k,
 		return e;
 	v = rule_del(&c, w);
 	e = v.err;
+	if (e == E_NOTFOUND && (e = shard_no_member(s, k)) != E_NOTFOUND) {
+		res->lsn = *recent;
+		return e;
+	}
 	if (v.store)
 		e = shard_write(s, k, &c, &nothing, RECORD_DEAD,
 		    c.version != 0 ? c.version : 1, recent);
 	res->version = v.version;
 	res->vererror = v.vererror;
+	res->written = v.store && e == E_OK;
 	res->lsn = *recent;
 	return e;
 }
@@ -138,6 +177,17 @@ shard_may_write(const struct shard *s, const struct shard_write *w,
 	if (w->ttl > TTL_MAX)
 		return E_PARAM;
 	return s->failed;
+}
+
+/* Its table has, or gets, the type of the record. */
+static enum err
+shard_may_be(struct shard *s, const struct shard_key *k,
+    const struct shard_write *w)
+{
+	if (!w->update)
+		return shard_claim(s, k);
+	/* What is there has a table; for what is not there none is made. */
+	return shard_hidden(s, k) ? E_TYPE : E_OK;
 }
 
 /* Leaves the engine key in s->key; gives the key's place in recent. */
@@ -172,6 +222,37 @@ current_see(void *arg, const struct record *r)
 		c->seen(c->arg, r);
 }
 
+/*
+ * Looks up and lets w->change see it.  That there is no record is E_OK here;
+ * errors are those of the lookup and of the change.
+ */
+static enum err
+shard_lookup_change(struct shard *s, const struct shard_key *k,
+    struct current *c, struct shard_write *w)
+{
+	struct changing	 ch = { .w = w };
+	enum err	 e;
+
+	if (w->change != NULL) {
+		c->seen = changing_see;
+		c->arg = &ch;
+	}
+	e = shard_lookup(s, k, c);
+	if (e == E_NOTFOUND)
+		e = E_OK;
+	if (e == E_OK && w->change != NULL && !c->live)
+		changing_see(&ch, NULL);
+	return e != E_OK ? e : ch.err;
+}
+
+static void
+changing_see(void *arg, const struct record *r)
+{
+	struct changing	*ch = arg;
+
+	ch->err = ch->w->change(ch->w->arg, r, ch->w);
+}
+
 static struct verdict
 verdict(enum err err, int store, uint32_t version, int vererror)
 {
@@ -184,6 +265,8 @@ rule_put(const struct current *c, const struct shard_write *w)
 {
 	uint32_t	next = c->version % VERSION_MAX + 1;
 
+	if (w->keep)
+		return verdict(E_OK, 0, c->version, 0);
 	if (w->create && c->live)
 		return verdict(E_EXISTS, 0, c->version, 0);
 	if (w->is_dup) {
@@ -281,6 +364,7 @@ shard_write(struct shard *s, const struct shard_key *k,
 	r.replaced = c->there ? (uint32_t)(n + c->bytes) : 0;
 	r.vallen = w->vallen;
 	record_seal(val, &r, key, n);
+	tables_logged(s->tables, *recent, wal_batch(s->wal));
 	if (data_set(s->data, k->slot, key, n, val, size, *recent) != E_OK) {
 		s->failed = E_READONLY;
 		return E_UNSURE;	/* the log may have it */

@@ -22,6 +22,8 @@
 
 #include "proto/slot.h"
 #include "store/store.h"
+#include "store/store_export.h"
+#include "store/store_list.h"
 #include "supervisor/log.h"
 
 #define HELD_LEAST	256u		/* a small ring stays in the cache */
@@ -51,7 +53,10 @@ struct store {
 	int		 choked;	/* a link's answers pile up */
 	int		 stopping;
 	unsigned	 ticks;
-	uint8_t		 key[KEY_MAX];	/* of the message at hand */
+	uint8_t		 tab[TABLE_MAX], key[KEY_MAX];	/* of the op at hand */
+	struct lists	*lists;
+	struct exports	*exports;
+	struct many	*parts;		/* done in part, kept by their links */
 	uint64_t	 batches;	/* of the log, already timed */
 	int64_t		 slow_us;	/* log.slow */
 	mono_t		 full;		/* last seen without space; .us 0: told over */
@@ -109,6 +114,8 @@ main(int argc, char **argv)
 	actor_ready(&self->actor);
 	code = actor_run(&self->actor);
 	mailbox_flush(self->actor.mailbox);	/* closing may take a while */
+	lists_free(self->lists);
+	exports_free(self->exports);
 	if (shard_close(self->shard, code == ACTOR_EXIT_OK) != E_OK)
 		log_warnx("store: not closed in order, will recover from the log");
 	actor_free(&self->actor);
@@ -164,12 +171,14 @@ store_open_shard(struct store *st, struct shard_opened *opened)
 	const struct conf	*c = st->actor.conf;
 	struct shard_conf	 sc = {
 		.dir = dir, .io = &io_posix, .node = st->actor.node,
+		.catalogue = st->actor.catalogue, .inc = st->actor.inc,
 		.store = st->actor.seat,
 		.stores = (unsigned)conf_int(c, CONF_STORES_COUNT),
 		.files = (unsigned)conf_int(c, CONF_STORES_FILES),
 		.segment = (size_t)conf_int(c, CONF_STORES_SEGMENT),
 		.sync = (enum wal_sync)conf_int(c, CONF_STORES_SYNC),
 		.compact_bytes = (uint64_t)conf_int(c, CONF_STORES_COMPACT_BYTES),
+		.index_memory = (size_t)conf_int(c, CONF_STORES_INDEX_MEMORY),
 		.progress = store_shard_progress,
 		.notify = store_shard_notify, .arg = st
 	};
@@ -204,6 +213,9 @@ store_watch(struct store *st)
 	ev_timer_start(loop, &st->work);
 	ev_timer_init(&st->probe, store_probe, 0, PROBE_FIRST);
 	ev_timer_init(&st->stop, store_stop_late, STOP_PATIENCE, 0);
+	if ((st->lists = lists_new(&st->actor)) == NULL ||
+	    (st->exports = exports_new(&st->actor)) == NULL)
+		fatal("store: no memory");
 }
 
 /* The socket that outside nng programs dial first. */
@@ -239,6 +251,24 @@ store_shard(struct store *st)
 	return st->shard;
 }
 
+struct lists *
+store_lists(struct store *st)
+{
+	return st->lists;
+}
+
+struct exports *
+store_exports(struct store *st)
+{
+	return st->exports;
+}
+
+int
+store_can_hold(struct store *st)
+{
+	return st->held_count < st->held_size || store_held_grow(st);
+}
+
 int64_t
 store_now(const struct store *st)
 {
@@ -258,29 +288,84 @@ store_damaged(struct store *st, unsigned slot)
 }
 
 enum err
-store_admit(struct store *st, const struct msg *m, struct shard_key *k)
+store_may(struct store *st, const struct msg *m)
 {
 	if (frame_late(&m->f, st->now))
 		return E_EXPIRED;
 	if (st->stopping)
 		return E_NOTREADY;
-	if ((st->held_count == st->held_size && !store_held_grow(st)) ||
+	if (!store_can_hold(st) ||
 	    st->held_bytes > OUT_HIGH * 4ull)
 		return E_AGAIN;		/* until store_wake */
 	if (link_queued(m->link) > OUT_HIGH) {
 		st->choked = 1;
 		return E_AGAIN;
 	}
-	memset(k, 0, sizeof(*k));
-	k->type = TYPE_KV;
-	/* A lane's bytes may change under us: one copy for slot and record. */
-	memcpy(st->key, m->f.key, m->f.keylen);
+	return E_OK;
+}
+
+int
+store_table_valid(const uint8_t *p, size_t n)
+{
+	size_t	i;
+
+	for (i = 0; i < n; i++)
+		if (!((p[i] >= '0' && p[i] <= ':') ||
+		    (p[i] >= 'A' && p[i] <= 'Z') ||
+		    (p[i] >= 'a' && p[i] <= 'z') ||
+		    p[i] == '_' || p[i] == '.'))
+			return 0;
+	return n >= 1 && n <= TABLE_MAX;
+}
+
+enum err
+store_key(struct store *st, const char *types, struct shard_key *k)
+{
+	if (k->type == 0 || strchr(types, k->type) == NULL)
+		return E_PARAM;
+	memcpy(st->tab, k->tab, k->tablen);
+	memcpy(st->key, k->key, k->keylen);
+	k->tab = st->tab;
 	k->key = st->key;
-	k->keylen = m->f.keylen;
-	k->slot = slot_of(k->key, k->keylen);
+	if (k->type == TYPE_KV ? k->tablen != 0 :
+	    !store_table_valid(k->tab, k->tablen))
+		return E_PARAM;
+	k->slot = k->type == TYPE_ZSET ? slot_of(k->tab, k->tablen) :
+	    slot_of(k->key, k->keylen);
 	if (slot_store(k->slot, st->stores) != st->actor.seat)
 		return E_PARAM;
 	return E_OK;
+}
+
+enum err
+store_admit(struct store *st, const struct msg *m, const char *types,
+    struct shard_key *k)
+{
+	enum err	e = store_may(st, m);
+
+	if (e != E_OK)
+		return e;
+	*k = (struct shard_key){ .type = m->f.type, .tab = m->f.tab,
+	    .tablen = m->f.tablen, .key = m->f.key, .keylen = m->f.keylen };
+	return store_key(st, types, k);
+}
+
+void
+store_again(struct store *st)
+{
+	ev_async_send(st->actor.loop, &st->woken);
+}
+
+struct many **
+store_parts(struct store *st)
+{
+	return &st->parts;
+}
+
+int
+store_link_gone(const struct store *st, uint64_t link)
+{
+	return link_find(st->actor.mailbox, link) == NULL;
 }
 
 /* Doubles the ring: 1, or 0 when it is as big as may be or memory is short. */
@@ -517,6 +602,7 @@ store_tick(struct ev_loop *loop, struct ev_timer *w, int events)
 	if (self->ticks++ % 5 == 0) {
 		store_gauges(self);
 		store_tell_full(self);
+		store_many_sweep(self);
 	}
 }
 
@@ -573,6 +659,13 @@ store_gauges(struct store *st)
 	board_set(b, BC_DATA_BYTES, (int64_t)s.data.bytes);
 	board_set(b, BC_LIVE_BYTES, (int64_t)s.data.live_bytes);
 	board_set(b, BC_EXPIRED_BYTES, (int64_t)s.data.expired_bytes);
+	board_set(b, BC_TABLES, catalogue_held(st->actor.catalogue,
+	    st->actor.seat));
+	board_set(b, BC_TABLE_CONFLICTS,
+	    catalogue_conflicts(st->actor.catalogue));
+	board_set(b, BC_INDEX_ENTRIES, (int64_t)s.index.entries);
+	board_set(b, BC_INDEX_BYTES, (int64_t)s.index.bytes);
+	board_set(b, BC_INDEX_BUILDS, (int64_t)s.index.builds);
 	board_set(b, BC_STATE, st->stopping ? BOARD_STOPPING :
 	    shard_failed(st->shard) != E_OK ? BOARD_READONLY :
 	    shard_nospace(st->shard) ? BOARD_NOSPACE : BOARD_READY);
@@ -615,6 +708,8 @@ store_on_reload(struct actor *a)
 	st->slow_us = slow_limit(a->conf);
 	shard_set_compact_bytes(st->shard,
 	    (uint64_t)conf_int(a->conf, CONF_STORES_COMPACT_BYTES));
+	shard_set_index_memory(st->shard,
+	    (size_t)conf_int(a->conf, CONF_STORES_INDEX_MEMORY));
 }
 
 static void
@@ -623,6 +718,7 @@ store_on_stop(struct actor *a, int hurry)
 	struct store	*st = a->self;
 
 	st->stopping = 1;
+	lists_stop(st->lists);
 	board_set(a->my, BC_STATE, BOARD_STOPPING);
 	if (hurry || st->held_count == 0 ||
 	    shard_failed(st->shard) != E_OK)

@@ -6,7 +6,7 @@
 #define STORE_STORE_H
 
 #include "proto/clock.h"
-#include "store/shard.h"
+#include "store/shard_num.h"
 #include "supervisor/actor.h"
 
 /* An answer that goes out when the log has reached lsn. */
@@ -30,11 +30,20 @@ struct store;
 
 /*
  * Before a handler does anything: E_OK; E_EXPIRED too late; E_AGAIN the link's
- * answers pile up; E_NOTREADY stopping; E_PARAM the key is not this store's.
- * Fills in the key.
+ * answers pile up; E_NOTREADY stopping.
  */
+enum err	 store_may(struct store *, const struct msg *);
+/*
+ * Takes the bytes that k borrows, which a peer may change, into a buffer that
+ * lasts until the next call, and fills in the slot.  types: what may come here.
+ * E_PARAM: another type, no table or a malformed one where one must be or the
+ * reverse, or the record is not this store's.
+ */
+enum err	 store_key(struct store *, const char *types,
+		    struct shard_key *k);
+/* Both, for messages about one record. */
 enum err	 store_admit(struct store *, const struct msg *,
-		    struct shard_key *);
+		    const char *types, struct shard_key *);
 /*
  * Answers m now or, when it depends on a record that is not released yet,
  * then.  r: version, flags, ttl and value; its value is copied when it must
@@ -42,14 +51,52 @@ enum err	 store_admit(struct store *, const struct msg *,
  */
 enum err	 store_answer(struct store *, const struct msg *, enum err status,
 		    const struct frame *r, uint64_t lsn, int write);
+/* Contract 1.1: 1..64 of 0-9 A-Z a-z _ : . */
+int		 store_table_valid(const uint8_t *, size_t);
 struct shard	*store_shard(struct store *);
 int64_t		 store_now(const struct store *);	/* wall ms */
+/* Has the messages that links kept (E_AGAIN) shown again in the next turn. */
+void		 store_again(struct store *);
+/* What store_many.c keeps of messages that are done in part. */
+struct many;
+struct many	**store_parts(struct store *);
+int		 store_link_gone(const struct store *, uint64_t link);
+void		 store_many_sweep(struct store *);
 void		 store_damaged(struct store *, unsigned slot);
+/* Room for one more answer that waits for the log. */
+int		 store_can_hold(struct store *);
+struct lists	*store_lists(struct store *);
+struct exports	*store_exports(struct store *);
+
+/* store_kv.c: what the handlers of single records share. */
+struct shard_write store_asked(const struct frame *);
+enum err	 store_wrote(struct store *, const struct msg *, unsigned slot,
+		    enum err, const struct shard_result *, struct frame *r);
+/* Milliseconds left, 0 none. */
+int64_t		 store_left(const struct store *, const struct record *);
+/*
+ * What a reader gets as value: text of a score, made in buf, or the value.
+ * E_DAMAGED.
+ */
+enum err	 store_value(const struct record *, uint8_t type,
+		    uint8_t buf[NUMBER_TEXT], struct frame *r);
 
 /* The handlers (msg.def). */
 enum err	 store_on_get(struct actor *, const struct msg *);
 enum err	 store_on_put(struct actor *, const struct msg *);
 enum err	 store_on_del(struct actor *, const struct msg *);
 enum err	 store_on_exist(struct actor *, const struct msg *);
+enum err	 store_on_incr(struct actor *, const struct msg *);
+enum err	 store_on_zadd(struct actor *, const struct msg *);
+enum err	 store_on_expire(struct actor *, const struct msg *);
+enum err	 store_on_list(struct actor *, const struct msg *);
+enum err	 store_on_zcount(struct actor *, const struct msg *);
+enum err	 store_on_zrank(struct actor *, const struct msg *);
+enum err	 store_on_export(struct actor *, const struct msg *);
+enum err	 store_on_task(struct actor *, const struct msg *);
+enum err	 store_on_mget(struct actor *, const struct msg *);
+enum err	 store_on_mput(struct actor *, const struct msg *);
+enum err	 store_on_stat(struct actor *, const struct msg *);
+enum err	 store_on_stats(struct actor *, const struct msg *);
 
 #endif

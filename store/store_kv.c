@@ -1,6 +1,6 @@
 /*
- * store_kv.c: the handlers of the key-value messages: decode, look or write
- * in the shard, answer when the log allows.
+ * store_kv.c: the handlers of messages about one record of any type: decode,
+ * look or write in the shard, answer when the log allows.
  */
 #include <string.h>
 
@@ -11,13 +11,12 @@ struct getting {
 	struct store		*st;
 	const struct msg	*m;
 	struct shard_result	 res;
+	enum err		 err;		/* of the value */
 	int			 value;		/* 0: exist */
 };
 
 static enum err	 store_read(struct actor *, const struct msg *, int value);
 static void	 store_read_seen(void *, const struct record *);
-static enum err	 store_wrote(struct store *, const struct msg *, unsigned slot,
-		    enum err, const struct shard_result *);
 
 enum err
 store_on_get(struct actor *a, const struct msg *m)
@@ -39,10 +38,10 @@ store_read(struct actor *a, const struct msg *m, int value)
 	struct frame	 r;
 	enum err	 e;
 
-	if ((e = store_admit(g.st, m, &k)) != E_OK)
+	if ((e = store_admit(g.st, m, "KHSZ", &k)) != E_OK)
 		return e;
 	e = shard_get(store_shard(g.st), &k, store_read_seen, &g, &g.res);
-	if (e == E_OK)
+	if (e == E_OK && (e = g.err) == E_OK)
 		return E_PENDING;	/* answered from store_read_seen */
 	if (e == E_DAMAGED)
 		store_damaged(g.st, k.slot);
@@ -56,6 +55,7 @@ store_read_seen(void *arg, const struct record *rec)
 {
 	struct getting	*g = arg;
 	struct frame	 r;
+	uint8_t		 text[NUMBER_TEXT];
 
 	memset(&r, 0, sizeof(r));
 	r.ver = rec->version;
@@ -63,66 +63,93 @@ store_read_seen(void *arg, const struct record *rec)
 	r.kind = rec->kind;
 	r.stamp = rec->stamp;
 	r.prev = rec->prev;
-	if (rec->expiry != 0)
-		r.ttl = rec->expiry > store_now(g->st) ?
-		    rec->expiry - store_now(g->st) : 1;	/* 0 is: none */
-	if (g->value) {
-		r.val = rec->val;
-		r.vallen = (uint32_t)rec->vallen;
-	}
+	r.ttl = store_left(g->st, rec);
+	if (g->value && (g->err = store_value(rec, r.type, text, &r)) != E_OK)
+		return;
 	store_answer(g->st, g->m, E_OK, &r, g->res.lsn, 0);
+}
+
+int64_t
+store_left(const struct store *st, const struct record *rec)
+{
+	int64_t	now = store_now(st);
+
+	if (rec->expiry == 0)
+		return 0;
+	return rec->expiry > now ? rec->expiry - now : 1;	/* 0 is: none */
+}
+
+enum err
+store_value(const struct record *rec, uint8_t type, uint8_t buf[NUMBER_TEXT],
+    struct frame *r)
+{
+	r->val = rec->val;
+	r->vallen = (uint32_t)rec->vallen;
+	if (type != TYPE_ZSET)
+		return E_OK;
+	if (score_get(rec, &r->score) != E_OK)
+		return E_DAMAGED;
+	r->val = buf;
+	r->vallen = (uint32_t)number_put(buf, r->score);
+	return E_OK;
+}
+
+struct shard_write
+store_asked(const struct frame *f)
+{
+	return (struct shard_write){
+		.val = f->val, .vallen = f->vallen, .ver = f->ver,
+		.ttl = f->ttl, .is_dup = (f->flags & FRAME_IS_DUP) != 0,
+		.create = (f->flags & FRAME_CREATE) != 0
+	};
 }
 
 enum err
 store_on_put(struct actor *a, const struct msg *m)
 {
 	struct store		*st = a->self;
-	struct shard_write	 w = {
-		.val = m->f.val, .vallen = m->f.vallen, .ver = m->f.ver,
-		.ttl = m->f.ttl, .is_dup = (m->f.flags & FRAME_IS_DUP) != 0,
-		.create = (m->f.flags & FRAME_CREATE) != 0
-	};
+	struct shard_write	 w = store_asked(&m->f);
 	struct shard_result	 res;
 	struct shard_key	 k;
+	struct frame		 r;
 	enum err		 e;
 
-	if ((e = store_admit(st, m, &k)) != E_OK)
+	if ((e = store_admit(st, m, "KHS", &k)) != E_OK)
 		return e;
-	if (w.vallen == 0)
-		return E_PARAM;		/* contract 1.1: at least one byte */
+	/* Contract 1.1: at least one byte; members of sets have none. */
+	if ((w.vallen == 0) != (k.type == TYPE_SET))
+		return E_PARAM;
 	e = shard_put(store_shard(st), &k, &w, &res);
-	return store_wrote(st, m, k.slot, e, &res);
+	memset(&r, 0, sizeof(r));
+	return store_wrote(st, m, k.slot, e, &res, &r);
 }
 
 enum err
 store_on_del(struct actor *a, const struct msg *m)
 {
 	struct store		*st = a->self;
-	struct shard_write	 w = {
-		.ver = m->f.ver, .is_dup = (m->f.flags & FRAME_IS_DUP) != 0
-	};
+	struct shard_write	 w = store_asked(&m->f);
 	struct shard_result	 res;
 	struct shard_key	 k;
+	struct frame		 r;
 	enum err		 e;
 
-	if ((e = store_admit(st, m, &k)) != E_OK)
+	if ((e = store_admit(st, m, "KHSZ", &k)) != E_OK)
 		return e;
 	e = shard_del(store_shard(st), &k, &w, &res);
-	return store_wrote(st, m, k.slot, e, &res);
+	memset(&r, 0, sizeof(r));
+	return store_wrote(st, m, k.slot, e, &res, &r);
 }
 
-static enum err
+enum err
 store_wrote(struct store *st, const struct msg *m, unsigned slot, enum err e,
-    const struct shard_result *res)
+    const struct shard_result *res, struct frame *r)
 {
-	struct frame	r;
-
 	if (e == E_AGAIN)
 		return e;
 	if (e == E_DAMAGED)
 		store_damaged(st, slot);
-	memset(&r, 0, sizeof(r));
-	r.ver = res->version;
-	r.flags = res->vererror ? FRAME_VERERROR : 0;
-	return store_answer(st, m, e, &r, res->lsn, 1);
+	r->ver = res->version;
+	r->flags = res->vererror ? FRAME_VERERROR : 0;
+	return store_answer(st, m, e, r, res->lsn, 1);
 }

@@ -396,6 +396,12 @@ wal_last(const struct wal *w)
 }
 
 uint64_t
+wal_batch(const struct wal *w)
+{
+	return w->open->first;
+}
+
+uint64_t
 wal_written(const struct wal *w)
 {
 	return w->written;

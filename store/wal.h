@@ -105,6 +105,8 @@ void		 wal_kick(struct wal *, int force);
 void		 wal_poll(struct wal *);
 
 uint64_t	 wal_last(const struct wal *);		/* last LSN given */
+/* First LSN of the batch that is being filled: released as a whole. */
+uint64_t	 wal_batch(const struct wal *);
 uint64_t	 wal_written(const struct wal *);
 uint64_t	 wal_durable(const struct wal *);
 /* The mark that releases answers: durable, or written under 1s and os. */

@@ -617,8 +617,7 @@ actor_map(struct actor *a, unsigned place)
 	char	err[256];
 	int	fd;
 
-	fcntl(ACTOR_FD_LOCK, F_SETFD, FD_CLOEXEC);
-	for (fd = ACTOR_FD_CTL; fd <= ACTOR_FD_BELL; fd++)
+	for (fd = ACTOR_FD_CTL; fd <= ACTOR_FD_LAST; fd++)
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1)
 			fatal("descriptor %d was not handed down", fd);
 	if ((a->conf = conf_from_fd(ACTOR_FD_CONF, err, sizeof(err))) == NULL)
@@ -627,6 +626,10 @@ actor_map(struct actor *a, unsigned place)
 		fatal("board");
 	if ((a->my = board_place(a->board, place)) == NULL)
 		fatalx("board has no place %u", place);
+	if (a->role == FROM_STORE &&
+	    (a->catalogue = catalogue_map(ACTOR_FD_CATALOGUE)) == NULL)
+		fatal("catalogue");
+	close(ACTOR_FD_CATALOGUE);
 }
 
 static void
@@ -737,6 +740,7 @@ actor_free(struct actor *a)
 	ev_timer_stop(a->loop, &p->beat);
 	ev_loop_destroy(a->loop);
 	board_unmap(a->board);
+	catalogue_unmap(a->catalogue);
 	conf_free(a->conf);
 	free(p->links);
 	free(p->queue);

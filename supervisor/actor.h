@@ -5,7 +5,7 @@
  * Born with: argv "wharf-store --seat=N --incarnation=M --place=P --node=HEX",
  * fd 3 control socket, fd 4 board, fd 5 configuration, fd 6 own bell (eventfd),
  * fd 7 the lock that says to a later wharfd that this child still lives (kept
- * open, never used); stderr as wharfd's.  A child whose fd 3 reads end of file has lost its
+ * open, never used), fd 8 the catalogue of tables; stderr as wharfd's.  A child whose fd 3 reads end of file has lost its
  * supervisor: it stops in order and exits.
  */
 #ifndef SUPERVISOR_ACTOR_H
@@ -17,6 +17,7 @@
 #include "proto/mailbox.h"
 #include "proto/msg.h"
 #include "supervisor/board.h"
+#include "supervisor/catalogue.h"
 #include "supervisor/conf.h"
 
 #define ACTOR_FD_CTL	3
@@ -24,6 +25,8 @@
 #define ACTOR_FD_CONF	5
 #define ACTOR_FD_BELL	6
 #define ACTOR_FD_LOCK	7
+#define ACTOR_FD_CATALOGUE 8
+#define ACTOR_FD_LAST	ACTOR_FD_CATALOGUE
 
 #define ACTOR_BATCH	256		/* messages from one link per turn */
 
@@ -68,6 +71,7 @@ struct actor {
 	struct conf		*conf;
 	struct board		*board;
 	struct board_actor	*my;		/* own place */
+	struct catalogue	*catalogue;	/* NULL: not a store */
 	struct mailbox		*mailbox;
 	const struct handler	*table;		/* MSG_MAX rows */
 	const struct actor_hooks *hooks;

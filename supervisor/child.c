@@ -1,5 +1,5 @@
 /*
- * child.c: birth (fork and exec with descriptors 3..7 as actor.h says), the
+ * child.c: birth (fork and exec with descriptors 3..8 as actor.h says), the
  * supervisor's end of fd 3, and death of one actor process.  Runs in wharfd.
  *
  * Nothing here is fatal to wharfd: a birth that fails is a death before READY
@@ -274,14 +274,14 @@ child_exec(const char *path, char *const argv[], const int *fds)
 	static const int	ignored[] = {
 		SIGPIPE, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2,
 	};
-	int			high[ACTOR_FD_LOCK + 1 - ACTOR_FD_CTL], i, n;
+	int			high[ACTOR_FD_LAST + 1 - ACTOR_FD_CTL], i, n;
 	static const char	text[] = "wharfd: cannot execute an actor\n";
 
-	n = ACTOR_FD_LOCK + 1 - ACTOR_FD_CTL;
+	n = ACTOR_FD_LAST + 1 - ACTOR_FD_CTL;
 	for (i = 0; i < (int)(sizeof(ignored) / sizeof(ignored[0])); i++)
 		signal(ignored[i], SIG_IGN);
 	for (i = 0; i < n; i++)
-		if ((high[i] = fd_above(fds[i], ACTOR_FD_LOCK + 1)) == -1)
+		if ((high[i] = fd_above(fds[i], ACTOR_FD_LAST + 1)) == -1)
 			_exit(126);
 	for (i = 0; i < n; i++)
 		if (dup2(high[i], ACTOR_FD_CTL + i) == -1)
@@ -298,7 +298,7 @@ child_fork(const struct child *c, int ctl)
 	char	 path[4096], arg0[32], seat[32], inc[32], place[32], node[32];
 	char	*argv[] = { arg0, seat, inc, place, node, NULL };
 	int	 fds[] = { ctl, c->env->board_fd, c->env->conf_fd, c->bell,
-		    c->env->lock_fd };
+		    c->env->lock_fd, c->env->catalogue_fd };
 	pid_t	 pid;
 
 	snprintf(path, sizeof(path), "%s/wharf-%s", c->env->dir, c->role);

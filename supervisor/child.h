@@ -33,7 +33,8 @@ struct child_env {
 	void				*arg;
 	const char			*dir;		/* of the actors */
 	uint64_t			 node;
-	int				 board_fd, conf_fd, lock_fd;
+	int				 board_fd, conf_fd, lock_fd,
+					 catalogue_fd;
 	uint32_t			 next_inc;	/* never 0 */
 };
 

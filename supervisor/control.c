@@ -17,6 +17,7 @@
 
 #include "supervisor/control.h"
 #include "supervisor/slow_json.h"
+#include "supervisor/tables_json.h"
 #include "supervisor/status.h"
 #include "supervisor/wharfd.h"
 
@@ -29,6 +30,8 @@
 #define CLIENT_S	5.0
 #define SLOW_SHOW	20		/* entries, when not said */
 #define SLOW_MOST	1000
+#define TABLES_SHOW	20
+#define TABLES_MOST	10000		/* 2 MiB of answer */
 
 struct client {
 	struct control	*control;
@@ -157,6 +160,19 @@ cmd_slow(struct client *cl, const json_t *req)
 	    slow_json(b, (size_t)n));
 }
 
+static json_t *
+cmd_tables(struct client *cl, const json_t *req)
+{
+	const json_t	*count = json_object_get(req, "count");
+	json_int_t	 n = count == NULL ? TABLES_SHOW :
+			    json_integer_value(count);
+
+	if ((count != NULL && !json_is_integer(count)) || n < 1 ||
+	    n > TABLES_MOST)
+		return reply_error("count: 1 to 10000");
+	return tables_json(cl->control->w->tree.catalogue, (size_t)n);
+}
+
 static const struct {
 	const char	*name;
 	json_t		*(*fn)(struct client *, const json_t *);
@@ -168,6 +184,7 @@ static const struct {
 	{ "reload", cmd_reload },
 	{ "log-level", cmd_log_level },
 	{ "slow", cmd_slow },
+	{ "tables", cmd_tables },
 };
 
 static json_t *

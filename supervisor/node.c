@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "proto/clock.h"
+#include "supervisor/catalogue.h"
 #include "supervisor/log.h"
 #include "supervisor/node.h"
 
@@ -261,6 +262,10 @@ node_agrees(const struct node *n, const struct conf *c, char *err,
 	int64_t		 k = conf_int(c, CONF_STORES_FILES);
 	unsigned	 i;
 
+	if (n->stores > CATALOGUE_STORES)
+		return refuse(err, errlen, "%s was made with %u stores: at "
+		    "most %u are possible by now", data, n->stores,
+		    CATALOGUE_STORES);
 	if (s != 0 && s != (int64_t)n->stores)
 		return refuse(err, errlen, "stores.count = %lld, but %s was "
 		    "made with %u: it cannot be changed", (long long)s, data,

@@ -146,6 +146,7 @@ on_gone(struct child *c, int status)
 {
 	struct tree	*t = c->env->arg;
 
+	catalogue_dead(t->catalogue, c->inc);
 	links_gone(t->links, c);
 	lanes_gone(t->lanes, c);
 	if (is_worker(c))
@@ -352,6 +353,12 @@ tree_env(struct tree *t)
 	if ((e->board_fd = board_create(places)) == -1 ||
 	    (t->board = board_map(e->board_fd)) == NULL)
 		fatal("board");
+	e->catalogue_fd = catalogue_create(
+	    (unsigned)conf_int(t->conf, CONF_STORES_COUNT),
+	    (unsigned)conf_int(t->conf, CONF_DB_TABLES));
+	if (e->catalogue_fd == -1 ||
+	    (t->catalogue = catalogue_map(e->catalogue_fd)) == NULL)
+		fatal("catalogue");
 	if ((e->conf_fd = conf_to_memfd(t->conf)) == -1)
 		fatal("configuration for the actors");
 	if (getrandom(&e->next_inc, sizeof(e->next_inc), 0) !=
@@ -442,6 +449,8 @@ tree_free(struct tree *t)
 	}
 	close(t->env.conf_fd);
 	close(t->env.board_fd);
+	close(t->env.catalogue_fd);
 	board_unmap(t->board);
+	catalogue_unmap(t->catalogue);
 	conf_free(t->conf);
 }

@@ -9,6 +9,7 @@
 #include <ev.h>
 
 #include "supervisor/board.h"
+#include "supervisor/catalogue.h"
 #include "supervisor/child.h"
 #include "supervisor/conf.h"
 #include "supervisor/lanes.h"
@@ -35,6 +36,7 @@ struct tree {
 	const struct listen_set	*listen;
 	const char		*dir;		/* of the actors */
 	struct board		*board;
+	struct catalogue	*catalogue;
 	struct child_env	 env;
 	struct group		 group[TREE_GROUPS];
 	struct links		*links;

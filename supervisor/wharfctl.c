@@ -207,7 +207,7 @@ ask_log_level(json_t *req, char **args, int nargs)
 }
 
 static int
-ask_slow(json_t *req, char **args, int nargs)
+ask_count(json_t *req, char **args, int nargs)
 {
 	return nargs == 1 ? ask_number(req, "count", args[0]) : 0;
 }
@@ -221,7 +221,9 @@ static const struct command {
 	{ "status", "", "the node and its processes", 0, 0, ask_plain,
 	    show_status },
 	{ "slow", " [N] [--clear]", "the newest slow requests; forget them",
-	    0, 1, ask_slow, show_slow },
+	    0, 1, ask_count, show_slow },
+	{ "tables", " [N]", "the largest tables and what is in them", 0, 1,
+	    ask_count, show_tables },
 	{ "restart", " worker|store [N]", "one, or all, one after the other",
 	    1, 2, ask_restart, show_restart },
 	{ "reload", "", "read the configuration again", 0, 0, ask_plain,

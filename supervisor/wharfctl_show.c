@@ -284,6 +284,36 @@ show_slow(const json_t *o)
 		print_slow(e);
 }
 
+static void
+print_sum(const char *name, const char *type, const json_t *o)
+{
+	char	size[24], capacity[24];
+
+	printf("%-32s %4s %12lld %9s %9s\n", name, type,
+	    (long long)number(o, "count", NULL),
+	    bytes(number(o, "size", NULL), size),
+	    bytes(number(o, "capacity", NULL), capacity));
+}
+
+void
+show_tables(const json_t *o)
+{
+	const json_t	*list = json_object_get(o, "tables"), *t;
+	size_t		 i;
+
+	if (!json_is_true(json_object_get(o, "complete")))
+		printf("not every store has started yet\n");
+	printf("%lld tables of at most %lld\n\n",
+	    (long long)number(o, "held", NULL),
+	    (long long)number(o, "most", NULL));
+	printf("%-32s %4s %12s %9s %9s\n", "TABLE", "TYPE", "COUNT", "SIZE",
+	    "CAPACITY");
+	print_sum("(keys)", "K", json_object_get(o, "keys"));
+	print_sum("(all hashes)", "H", json_object_get(o, "hashes"));
+	json_array_foreach(list, i, t)
+		print_sum(show_text(t, "table"), show_text(t, "type"), t);
+}
+
 void
 show_restart(const json_t *o)
 {

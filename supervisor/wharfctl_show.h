@@ -8,6 +8,7 @@
 
 void	 show_status(const json_t *);
 void	 show_slow(const json_t *);
+void	 show_tables(const json_t *);
 void	 show_restart(const json_t *);
 void	 show_reload(const json_t *);
 void	 show_version(const json_t *);

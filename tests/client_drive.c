@@ -9,8 +9,9 @@
  *	submit OP N PREFIX SIZE		of N submissions, those of each status
  *	drain | poll | spin		of all ops in flight, those of each status
  *	many OP N WINDOW PREFIX SIZE	submit and drain, WINDOW at a time
- *	info				stores up lanes in_flight reconnects
+ *	info			stores up lanes in_flight reconnects files
  *	close
+ *	op, walk, mget, mput, export, task, tasks	see client_drive.h
  *
  * A KEY "@N" has N bytes.  A value has SIZE bytes, made from SEED.
  */
@@ -21,11 +22,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/wharf.h"
+#include "tests/client_drive.h"
 
 #define STATUSES	64
 
-static struct wharf	*w;
+struct wharf		*drive_w;
 static uint8_t		*value;
 static unsigned		 came[STATUSES];	/* statuses of callbacks */
 static char		 key_bytes[WHARF_KEY_MAX + 16];
@@ -101,14 +102,14 @@ submit_one(const char *op, const char *prefix, int i, size_t size)
 
 	switch (op[0]) {
 	case 'p':
-		return wharf_submit_put(w, key, n, value_of(size, (unsigned)i),
-		    size, NULL, on_answer, NULL);
+		return wharf_submit_put(drive_w, key, n,
+		    value_of(size, (unsigned)i), size, NULL, on_answer, NULL);
 	case 'g':
-		return wharf_submit_get(w, key, n, on_answer, NULL);
+		return wharf_submit_get(drive_w, key, n, on_answer, NULL);
 	case 'e':
-		return wharf_submit_exist(w, key, n, on_answer, NULL);
+		return wharf_submit_exist(drive_w, key, n, on_answer, NULL);
 	default:
-		return wharf_submit_del(w, key, n, NULL, on_answer, NULL);
+		return wharf_submit_del(drive_w, key, n, NULL, on_answer, NULL);
 	}
 }
 
@@ -122,7 +123,7 @@ do_connect(char **arg)
 	o.timeout = atoi(arg[3]);
 	o.in_flight = (unsigned)atoi(arg[4]);
 	o.memory = (size_t)atol(arg[5]);
-	printf("%s\n", wharf_status_name(wharf_connect(&w, arg[1], &o)));
+	printf("%s\n", wharf_status_name(wharf_connect(&drive_w, arg[1], &o)));
 }
 
 static void
@@ -137,7 +138,7 @@ do_put(char **arg)
 	how.ttl = atol(arg[5]);
 	how.flags = (unsigned)atoi(arg[6]);
 	value_of(size, (unsigned)atoi(arg[3]));
-	e = wharf_put(w, key_bytes, key_of(arg[1]), value, size, &how, &a);
+	e = wharf_put(drive_w, key_bytes, key_of(arg[1]), value, size, &how, &a);
 	printf("%s %u %u %08x\n", wharf_status_name(e), a.version, a.flags,
 	    crc32_of(value, size));
 }
@@ -146,7 +147,8 @@ static void
 do_get(char **arg)
 {
 	struct wharf_answer	a;
-	enum wharf_status	e = wharf_get(w, key_bytes, key_of(arg[1]), &a);
+	enum wharf_status	e = wharf_get(drive_w, key_bytes,
+				    key_of(arg[1]), &a);
 
 	printf("%s %u %lld %zu %08x\n", wharf_status_name(e), a.version,
 	    (long long)a.ttl, a.length, crc32_of(a.value, a.length));
@@ -156,7 +158,7 @@ static void
 do_exist(char **arg)
 {
 	struct wharf_answer	a;
-	enum wharf_status	e = wharf_exist(w, key_bytes, key_of(arg[1]),
+	enum wharf_status	e = wharf_exist(drive_w, key_bytes, key_of(arg[1]),
 				    &a);
 
 	printf("%s %u\n", wharf_status_name(e), a.version);
@@ -170,7 +172,7 @@ do_del(char **arg)
 	enum wharf_status	e;
 
 	how.version = (uint32_t)strtoul(arg[2], NULL, 10);
-	e = wharf_del(w, key_bytes, key_of(arg[1]), &how, &a);
+	e = wharf_del(drive_w, key_bytes, key_of(arg[1]), &how, &a);
 	printf("%s %u\n", wharf_status_name(e), a.version);
 }
 
@@ -183,7 +185,7 @@ do_submit(char **arg)
 	for (i = 0; i < n; i++)
 		counts[submit_one(arg[1], arg[3], i,
 		    (size_t)atol(arg[4])) % STATUSES]++;
-	wharf_flush(w);
+	wharf_flush(drive_w);
 	print_counts(counts);
 }
 
@@ -191,8 +193,8 @@ static void
 do_drain(char **arg)
 {
 	(void)arg;
-	while (wharf_in_flight(w) > 0)
-		wharf_wait(w, -1);
+	while (wharf_in_flight(drive_w) > 0)
+		wharf_wait(drive_w, -1);
 	print_counts(came);
 	memset(came, 0, sizeof(came));
 }
@@ -206,11 +208,11 @@ do_poll(char **arg)
 
 	(void)arg;
 	if (asked == -1)
-		asked = wharf_fd(w);	/* it stays the same */
+		asked = wharf_fd(drive_w);	/* it stays the same */
 	p.fd = asked;
-	while (wharf_in_flight(w) > 0) {
-		poll(&p, 1, wharf_timeout(w));
-		wharf_process(w);
+	while (wharf_in_flight(drive_w) > 0) {
+		poll(&p, 1, wharf_timeout(drive_w));
+		wharf_process(drive_w);
 	}
 	print_counts(came);
 	memset(came, 0, sizeof(came));
@@ -221,8 +223,8 @@ static void
 do_spin(char **arg)
 {
 	(void)arg;
-	while (wharf_in_flight(w) > 0)
-		if (wharf_wait(w, 0) == 0)
+	while (wharf_in_flight(drive_w) > 0)
+		if (wharf_wait(drive_w, 0) == 0)
 			usleep(100);
 	do_drain(arg);
 }
@@ -234,8 +236,8 @@ do_many(char **arg)
 	unsigned	 window = (unsigned)atoi(arg[3]);
 
 	for (i = 0; i < n; i++) {
-		while (wharf_in_flight(w) >= window)
-			wharf_wait(w, -1);
+		while (wharf_in_flight(drive_w) >= window)
+			wharf_wait(drive_w, -1);
 		came[STATUSES - 1] += submit_one(arg[1], arg[4], i,
 		    (size_t)atol(arg[5])) != WHARF_OK;
 	}
@@ -248,44 +250,51 @@ do_info(char **arg)
 	struct wharf_info	in;
 
 	(void)arg;
-	wharf_process(w);
-	wharf_info(w, &in);
-	printf("%u %u %u %u %llu\n", in.stores, in.up, in.lanes, in.in_flight,
-	    (unsigned long long)in.reconnects);
+	wharf_process(drive_w);
+	wharf_info(drive_w, &in);
+	printf("%u %u %u %u %llu %u\n", in.stores, in.up, in.lanes,
+	    in.in_flight, (unsigned long long)in.reconnects, in.files);
 }
 
 static void
 do_close(char **arg)
 {
 	(void)arg;
-	wharf_close(w);
-	w = NULL;
+	wharf_close(drive_w);
+	drive_w = NULL;
 	printf("OK\n");
 }
 
 static const struct {
 	const char	*name;
-	int		 args;
+	int		 args;		/* negative: so many at least */
 	void		(*fn)(char **);
 } commands[] = {
 	{ "connect", 6, do_connect }, { "put", 7, do_put },
 	{ "get", 2, do_get }, { "exist", 2, do_exist }, { "del", 3, do_del },
 	{ "submit", 5, do_submit }, { "drain", 1, do_drain },
 	{ "poll", 1, do_poll }, { "spin", 1, do_spin }, { "many", 6, do_many },
-	{ "info", 1, do_info }, { "close", 1, do_close }
+	{ "info", 1, do_info }, { "close", 1, do_close },
+	{ "op", -5, drive_op }, { "walk", -3, drive_walk },
+	{ "mget", -1, drive_mget }, { "mput", -1, drive_mput },
+	{ "export", -3, drive_export }, { "task", 2, drive_task },
+	{ "tasks", 1, drive_tasks }
 };
 
 static int
 command(char *line)
 {
-	char	*arg[8] = { NULL }, *word = strtok(line, " \n");
-	size_t	 i;
-	int	 n;
+	static char	*arg[WORDS + 1];
+	char		*word = strtok(line, " \n");
+	size_t		 i;
+	int		 n;
 
-	for (n = 0; word != NULL && n < 8; word = strtok(NULL, " \n"))
+	for (n = 0; word != NULL && n < WORDS; word = strtok(NULL, " \n"))
 		arg[n++] = word;
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (n != commands[i].args ||
+	arg[n] = NULL;
+	for (i = 0; n != 0 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if ((commands[i].args < 0 ? n < -commands[i].args :
+		    n != commands[i].args) ||
 		    strcmp(arg[0], commands[i].name) != 0)
 			continue;
 		commands[i].fn(arg);
@@ -298,14 +307,14 @@ command(char *line)
 int
 main(void)
 {
-	char	line[512];
-	int	good = 1;
+	static char	line[1 << 20];
+	int		good = 1;
 
 	if ((value = malloc(WHARF_VALUE_MAX + 1)) == NULL)
 		return 1;
 	while (good && fgets(line, sizeof(line), stdin) != NULL)
 		good = command(line);
-	wharf_close(w);
+	wharf_close(drive_w);
 	free(value);
 	return !good;
 }

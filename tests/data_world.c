@@ -329,6 +329,7 @@ world_free(struct world *w)
 
 	w->arm = 0;
 	data_close(w->d, 0, 0, 0);
+	tables_free(w->tables);
 	helper_free(w->helper);
 	for (i = 0; i < w->last; i++)
 		free(w->log[i].val);
@@ -372,12 +373,15 @@ world_open(struct world *w)
 {
 	struct data_conf	c = {
 		.dir = w->dir, .ops = w->ops, .io = &w->io,
-		.helper = w->helper, .node = 0xabc, .store = w->store,
+		.helper = w->helper, .tables = tables_new(NULL, 0, 1, w->now),
+		.node = 0xabc, .store = w->store,
 		.stores = w->stores, .files = w->files,
 		.compact_bytes = w->compact_bytes, .progress = w_progress,
 		.log_sync = w_log_sync, .log_free = w_log_free, .arg = w
 	};
 
+	tables_free(w->tables);
+	must((w->tables = c.tables) != NULL, "tables");
 	return data_open(&w->d, &c, &w->found);
 }
 
@@ -395,14 +399,19 @@ world_close(struct world *w, int clean)
 
 /* --- records --- */
 
+const char *const world_table[WORLD_TABLES] = { "K", "Hone", "K",
+	"Sone.two", "Hother", "Z_", "K" };
+
 size_t
 world_key(unsigned key, uint8_t *out)
 {
-	char	name[32];
+	const char	*tab = world_table[key % WORLD_TABLES];
+	char		 name[32];
 
 	snprintf(name, sizeof(name), "key-%u", key);
-	record_key_put(out, TYPE_KV, NULL, 0, name, strlen(name));
-	return record_key_len(0, strlen(name));
+	record_key_put(out, (uint8_t)tab[0], tab + 1, strlen(tab + 1), name,
+	    strlen(name));
+	return record_key_len(strlen(tab + 1), strlen(name));
 }
 
 unsigned
@@ -478,6 +487,7 @@ world_settle(struct world *w)
 			idle = 0;
 		if (data_checkpoint(w->d, w->last))
 			idle = 0;
+		tables_expire(w->tables, w->now);
 	}
 }
 
@@ -544,7 +554,7 @@ world_check(struct world *w)
 		bad += e != E_OK || !same;
 	}
 	data_stat(w->d, w->now, &st);
-	return bad + (st.live_records < live) +
+	return bad + world_check_tables(w) + (st.live_records < live) +
 	    (st.live_records > WORLD_KEYS) + (st.live_bytes > st.bytes);
 }
 
@@ -600,6 +610,22 @@ world_flip(struct world *w, unsigned key, size_t at)
 		free(map);
 	}
 	must(flipped == 1, "a record to flip");
+}
+
+void
+world_unclosed(const struct world *w)
+{
+	char		path[16][256];
+	uint8_t		closed = 0;
+	unsigned	n, i;
+	int		fd;
+
+	world_files(w, "data.", path, &n);
+	for (i = 0; i < n; i++) {
+		must((fd = open(path[i], O_RDWR)) != -1, path[i]);
+		must(pwrite(fd, &closed, 1, 15) == 1, path[i]);
+		close(fd);
+	}
 }
 
 /* --- copies --- */
@@ -724,5 +750,6 @@ world_recover(struct world *w)
 		if (lsn > data_lsn(w->d,
 		    world_slot(w, w->log[lsn - 1].key)))
 			apply(w, lsn);
+	tables_fill(w->tables);
 	return E_OK;
 }

@@ -32,6 +32,7 @@ struct world {
 	struct io		 io;
 	struct helper		*helper;
 	struct data		*d;
+	struct tables		*tables;	/* of d */
 	struct data_found	 found;
 	char			 dir[64];
 	unsigned		 store, stores, files;
@@ -64,8 +65,12 @@ void		 world_put(struct world *, unsigned key, size_t len, int64_t ttl);
 void		 world_del(struct world *, unsigned key);
 /* Runs data_work, checkpoints and jobs until there is nothing to do. */
 void		 world_settle(struct world *);
-/* Compares every key with the log; returns the number of differences. */
+/*
+ * Compares every key with the log, and the tables' sums with what its last
+ * records add up to; returns the number of differences.
+ */
 unsigned	 world_check(struct world *);
+unsigned	 world_check_tables(struct world *);	/* that alone */
 /* What one key gives, and whether it is what the log says (E_OK then). */
 enum err	 world_get(struct world *, unsigned key, int *same);
 
@@ -87,6 +92,11 @@ void		 world_files(const struct world *, const char *prefix,
  * means: back again.
  */
 void		 world_flip(struct world *, unsigned key, size_t at);
+/* Marks the files as tkrzw does while they are open. */
+void		 world_unclosed(const struct world *);
+/* Keys are of all types, and of several tables: type and name. */
+#define WORLD_TABLES	7u
+extern const char *const world_table[WORLD_TABLES];
 size_t		 world_key(unsigned key, uint8_t *out);
 unsigned	 world_slot(const struct world *, unsigned key);
 

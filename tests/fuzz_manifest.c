@@ -11,11 +11,25 @@
 
 #define END_LINE	21	/* "end ", 16 digits, newline */
 
+static void
+check_table(const struct manifest_table *t)
+{
+	size_t	i;
+
+	MUST(t->type == TYPE_KV ? t->len == 0 : t->len > 0);
+	MUST(t->len <= sizeof(t->name) && memchr(t->name, 0, t->len) == NULL);
+	MUST(t->sum.count >= 0 && t->sum.size >= 0 && t->sum.capacity >= 0);
+	for (i = 0; i < t->nends; i++)
+		MUST(t->ends[i].step != 0 && t->ends[i].sum.count >= 0);
+	fuzz_touch(t->ends, t->nends * sizeof(*t->ends));
+}
+
 /* What the reader promises of a MANIFEST that it took. */
 static void
 check_fields(const struct manifest *m)
 {
 	unsigned	k, older = 0;
+	size_t		i;
 
 	MUST(m->store < m->stores && m->files >= 1 && m->files <= FILES_MAX);
 	MUST(memchr(m->boot, '\0', sizeof(m->boot)) != NULL);
@@ -30,6 +44,8 @@ check_fields(const struct manifest *m)
 	MUST(older <= 1);
 	MUST(m->nexpiry == 0 || m->expiry != NULL);
 	fuzz_touch(m->expiry, m->nexpiry * sizeof(*m->expiry));
+	for (i = 0; i < m->ntables; i++)
+		check_table(&m->tables[i]);
 }
 
 /* Written and read again it says the same. */

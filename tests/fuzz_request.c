@@ -1,9 +1,11 @@
 /*
- * fuzz_request.c: request targets and Accept-Encoding headers from strangers.
+ * fuzz_request.c: request targets, Accept-Encoding headers and netstrings from
+ * strangers.
  */
 #define FUZZ_NAME "request"
 #include "tests/fuzz.h"
 #include "worker/coding.h"
+#include "worker/netstring.h"
 #include "worker/query.h"
 
 /* What the parser promises whatever it was given. */
@@ -30,6 +32,24 @@ check_params(const struct params *ps, const struct path *row,
 	}
 }
 
+/* Each lies within the bytes that it takes. */
+static void
+check_netstrings(const uint8_t *p, size_t left)
+{
+	const uint8_t	*begin = p, *text;
+	size_t		 had = left;
+	uint32_t	 len;
+
+	while (netstring_next(&p, &left, &text, &len)) {
+		MUST(left < had && (size_t)(p - begin) == had - left);
+		MUST(len + 3 <= had - left && text > begin);
+		MUST(text + len + 1 == p && p[-1] == ',');
+		begin = p;
+		had = left;
+	}
+	MUST(p == begin && left == had);
+}
+
 static int
 fuzz_one(const uint8_t *data, size_t size)
 {
@@ -42,6 +62,7 @@ fuzz_one(const uint8_t *data, size_t size)
 	paths_init();
 	target_split(&t, (const char *)data, size);
 	(void)coding_accept((const char *)data, size);
+	check_netstrings(data, size);
 	row = target_path(&t, ON_DB);
 	(void)target_path(&t, ON_MQ);
 	if (row == NULL)

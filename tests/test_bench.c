@@ -132,7 +132,7 @@ check_request(const struct wire *w, enum kind kind, const char *wanted)
 	char		text[512];
 
 	w->request(&o, kind, &r);
-	key_digits(r.text + r.key_at, 123456);
+	key_digits(r.text + r.digits[0].at, 123456);
 	CU_ASSERT_EQUAL(r.len, strlen(r.text));
 	snprintf(text, sizeof(text), "%s%.*s", r.text, (int)r.tail_len,
 	    r.tail_len > 0 ? r.tail : "");

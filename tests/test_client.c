@@ -3,7 +3,6 @@
  * the store at the other end of a lane.
  */
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <limits.h>
@@ -12,132 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/client.h"
 #include "proto/msg.h"
 #include "proto/slot.h"
+#include "tests/client_rig.h"
 #include "tests/unit.h"
-
-#define INC	77u		/* of the store */
-#define OURS	55u		/* of the client */
-#define RING	(512u << 10)
-
-static struct wharf	*w;
-static struct seat	*seat;
-static struct lane	*lane;		/* the store's end */
-static int		 store_bell;
-
-/* What callbacks saw, in order. */
-static struct {
-	enum wharf_status	status;
-	uint32_t		version;
-	int64_t			ttl;
-	size_t			length;
-	uint8_t			first, last;
-	int			number;		/* arg */
-} seen[64];
-static int	nseen;
-
-static void
-on_answer(struct wharf *from, const struct wharf_answer *a, void *arg)
-{
-	const uint8_t	*v = a->value;
-
-	CU_ASSERT_PTR_EQUAL(from, w);
-	CU_ASSERT_FATAL(nseen < 64);
-	seen[nseen].status = a->status;
-	seen[nseen].version = a->version;
-	seen[nseen].ttl = a->ttl;
-	seen[nseen].length = a->length;
-	seen[nseen].first = a->length ? v[0] : 0;
-	seen[nseen].last = a->length ? v[a->length - 1] : 0;
-	seen[nseen++].number = (int)(intptr_t)arg;
-}
-
-static void
-begin(unsigned ops, size_t memory)
-{
-	unsigned	i;
-	int		fd = lane_create(RING), bell[2];
-
-	nseen = 0;
-	w = calloc(1, sizeof(*w));
-	for (i = 0; i < SEATS_MAX; i++)
-		seat_init(&w->seats[i], w, i);
-	CU_ASSERT_FATAL(ops_init(w, ops));
-	w->timeout = 60000000;
-	w->memory = memory;
-	w->inc = OURS;
-	w->run = strdup("/nonexistent");
-	w->name = strdup("test");
-	w->lanes = WHARF_LANES_ON;
-	w->epoll = epoll_create1(EPOLL_CLOEXEC);
-	w->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	w->stores = 1;
-	seat = &w->seats[0];
-	CU_ASSERT_FATAL(fd != -1 && socketpair(AF_UNIX, SOCK_STREAM, 0,
-	    bell) == 0);
-	seat->lane = lane_map(fd, LANE_A);
-	lane = lane_map(fd, LANE_B);
-	CU_ASSERT_FATAL(seat->lane != NULL && lane != NULL);
-	close(fd);
-	seat->bell = bell[0];
-	store_bell = bell[1];
-	seat->link.inc = INC;
-	seat->state = SEAT_UP;
-	seat->since = mono_now();
-	CU_ASSERT(client_watch(w, seat->bell, 0, SEAT_ON_BELL,
-	    EPOLLIN | EPOLLRDHUP | EPOLLET));
-}
-
-static void
-finish(void)
-{
-	wharf_close(w);
-	lane_unmap(lane);
-	close(store_bell);
-}
-
-/* The store's side: the next frame, its bytes valid until take_done. */
-static int
-take(struct frame *f)
-{
-	const uint8_t	*p;
-	size_t		 n;
-
-	return lane_peek(lane, &p, &n) == 1 && frame_get(f, p, n) == E_OK;
-}
-
-static void
-take_done(void)
-{
-	lane_release(lane);
-}
-
-static int
-say(const struct frame *f)
-{
-	uint8_t	*p = lane_reserve(lane, frame_size(f));
-
-	if (p == NULL)
-		return 0;
-	lane_commit(lane, frame_put(p, f));
-	return 1;
-}
-
-static struct frame
-answer_to(const struct frame *f, enum err status)
-{
-	struct frame	r;
-
-	memset(&r, 0, sizeof(r));
-	r.msg = f->msg;
-	r.id = f->id;
-	r.flags = FRAME_REPLY;
-	r.status = (uint16_t)status;
-	r.from = INC;
-	r.to = OURS;
-	return r;
-}
 
 static void
 test_statuses(void)
@@ -153,7 +30,7 @@ test_statuses(void)
 #include "proto/err.def"
 #undef X
 	/* Each row of the table but PENDING has its constant, and no other. */
-	CU_ASSERT_EQUAL(n, 33);
+	CU_ASSERT_EQUAL(n, 41);
 #define SAME(name)	CU_ASSERT_EQUAL((int)WHARF_##name, (int)E_##name)
 	SAME(OK); SAME(BADMSG); SAME(PARAM); SAME(ESCAPE); SAME(REQUEST);
 	SAME(AUTH); SAME(VERSION); SAME(DENIED); SAME(LIMIT); SAME(NOTFOUND);
@@ -161,8 +38,10 @@ test_statuses(void)
 	SAME(EXISTS); SAME(TOOBIG); SAME(URI); SAME(HEADERS); SAME(DAMAGED);
 	SAME(INTERNAL); SAME(UNKNOWN); SAME(NOTREADY); SAME(AGAIN); SAME(FULL);
 	SAME(NOMEM); SAME(STALE); SAME(READONLY); SAME(EXPIRED); SAME(TIMEOUT);
-	SAME(UNSURE); SAME(NOSPACE);
-	CU_ASSERT_EQUAL(E_MAX_, WHARF_NOSPACE + 1);
+	SAME(UNSURE); SAME(NOSPACE); SAME(NUMBER); SAME(TABLES);
+	SAME(BUILDING); SAME(INDEX); SAME(TASKS); SAME(SNAPSHOT); SAME(COVER);
+	SAME(PEER);
+	CU_ASSERT_EQUAL(E_MAX_, WHARF_PEER + 1);
 	CU_ASSERT_EQUAL(wharf_status_http((enum wharf_status)9999), 500);
 }
 
@@ -619,7 +498,7 @@ count(struct wharf *from, const struct wharf_answer *a, void *arg)
 
 	for (i = 0; i < a->length; i++)
 		sum += v[i];		/* all of it can be read */
-	CU_ASSERT(from == w && a->status <= WHARF_NOSPACE && sum < UINT_MAX);
+	CU_ASSERT(from == w && a->status <= WHARF_PEER && sum < UINT_MAX);
 	++*(unsigned *)arg;
 }
 

@@ -119,7 +119,7 @@ test_refused(void)
 	CU_ASSERT(with(5, "\x0d", 1) == E_BADMSG);	/* shorter header */
 	CU_ASSERT(with(5, "\xff", 1) == E_BADMSG);	/* beyond the end */
 	CU_ASSERT(with(10, "\x01\x00", 2) == E_BADMSG);	/* E_PENDING */
-	CU_ASSERT(with(10, "\x21\x00", 2) == E_BADMSG);	/* no status 33 */
+	CU_ASSERT(with(10, "\x29\x00", 2) == E_BADMSG);	/* no status 41 */
 	CU_ASSERT(with(12, "\x00\x04", 2) == E_BADMSG);	/* slot 1024 */
 	CU_ASSERT(with(40, "\x41\x00", 2) == E_BADMSG);	/* table of 65 */
 	CU_ASSERT(with(44, "\x01\x00\x01\x00", 4) == E_BADMSG);

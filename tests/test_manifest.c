@@ -15,6 +15,25 @@ static struct manifest	a, b;
 static char		err[256];
 
 static void
+fill_tables(struct manifest *m)
+{
+	struct manifest_table	*t = calloc(3, sizeof(*t));
+
+	t[0] = (struct manifest_table){ .type = TYPE_KV, .sum = { 1, 2, 3 } };
+	t[1] = (struct manifest_table){ .type = TYPE_SET, .len = 6,
+	    .name = { 'a', ':', '\n', '%', 0xff, '-' },
+	    .sum = { INT64_MAX, INT64_MAX, INT64_MAX }, .claim = UINT64_MAX,
+	    .ends = calloc(2, sizeof(*t->ends)), .nends = 2 };
+	t[1].ends[0] = (struct manifest_end){ 1, { 1, 2, 3 } };
+	t[1].ends[1] = (struct manifest_end){ UINT32_MAX, { 4, 5, 6 } };
+	t[2] = (struct manifest_table){ .type = TYPE_ZSET, .len = 64 };
+	memset(t[2].name, 'n', 64);
+	m->tables = t;
+	m->ntables = 3;
+	m->sums = UINT32_MAX - 1;
+}
+
+static void
 fill(struct manifest *m)
 {
 	manifest_init(m);
@@ -38,13 +57,14 @@ fill(struct manifest *m)
 	m->expiry = calloc(2, sizeof(*m->expiry));
 	m->expiry[0] = (struct manifest_expiry){ 3, 28000000, 600 };
 	m->expiry[1] = (struct manifest_expiry){ 0, 0, 1 };
+	fill_tables(m);
 }
 
 static void
 test_round(void)
 {
 	char	*text, *again;
-	size_t	 n = 0, m = 0;
+	size_t	 n = 0, m = 0, i;
 
 	fill(&a);
 	text = manifest_text(&a, &n);
@@ -61,6 +81,17 @@ test_round(void)
 	CU_ASSERT(memcmp(b.slot, a.slot, sizeof(a.slot)) == 0);
 	CU_ASSERT_EQUAL(b.nexpiry, 2);
 	CU_ASSERT_EQUAL(b.expiry[0].minute, 28000000);
+	CU_ASSERT_EQUAL(b.sums, UINT32_MAX - 1);
+	CU_ASSERT_EQUAL_FATAL(b.ntables, 3);
+	for (i = 0; i < 3; i++) {
+		CU_ASSERT_EQUAL(b.tables[i].type, a.tables[i].type);
+		CU_ASSERT_EQUAL(b.tables[i].len, a.tables[i].len);
+		CU_ASSERT(memcmp(b.tables[i].name, a.tables[i].name, 64) == 0);
+		CU_ASSERT_EQUAL(b.tables[i].claim, a.tables[i].claim);
+		CU_ASSERT_EQUAL(b.tables[i].nends, a.tables[i].nends);
+	}
+	CU_ASSERT(memcmp(b.tables[1].ends, a.tables[1].ends,
+	    2 * sizeof(struct manifest_end)) == 0);
 	again = manifest_text(&b, &m);
 	CU_ASSERT(n == m && memcmp(text, again, n) == 0);
 	free(text);
@@ -85,7 +116,9 @@ parse_sealed(const char *text)
 	return e;
 }
 
-#define HEAD	"wharf-manifest 1\nnode 0000000000000001\n" \
+#define HEAD_1	"wharf-manifest 1\n" HEAD_2
+#define HEAD	"wharf-manifest 2\n" HEAD_2
+#define HEAD_2	"node 0000000000000001\n" \
 		"store 0 of 1 files 2\nboot x\nclean 0\nbound 1\nlsn 0\n"
 
 static void
@@ -116,6 +149,13 @@ test_grammar(void)
 		HEAD "slot 1 1 0000000000000000000000000000000G\n",
 		HEAD "slot 1 1 00000000000000000000000000000000 \n",
 		HEAD "expiry 64 1 1\n", HEAD "expiry 0 1\n",
+		HEAD_1 "sums 1\n", HEAD_1 "table K - 1 1 1 1\n",
+		HEAD "sums 1\nsums 1\n", HEAD "sums 4294967295\n",
+		HEAD "table K a 1 1 1 1\n", HEAD "table H - 1 1 1 1\n",
+		HEAD "table H a 1 1 1\n", HEAD "table H a -1 1 1 1\n",
+		HEAD "table Ha 1 1 1 1\n", HEAD "table H %61 1 1 1 1\n",
+		HEAD "table H %00 1 1 1 1\n", HEAD "table H %0 1 1 1 1\n",
+		HEAD "ends 1 1 1 1\n", HEAD "table H a 1 1 1 1\nends 0 1 1 1\n",
 	};
 	size_t	i;
 
@@ -128,7 +168,11 @@ test_grammar(void)
 			fprintf(stderr, "accepted: %s\n", bad[i]);
 		CU_ASSERT_EQUAL(e, E_DAMAGED);
 	}
-	CU_ASSERT_EQUAL(parse_sealed("wharf-manifest 2\nanything\n"), E_UNKNOWN);
+	CU_ASSERT_EQUAL(parse_sealed(HEAD_1), E_OK);
+	CU_ASSERT_EQUAL(parse_sealed(HEAD_1 "expiry 0 1 1\n"), E_OK);
+	CU_ASSERT_EQUAL(parse_sealed(HEAD "sums 1\ntable H %0A_ 1 1 1 1\n"
+	    "ends 1 1 1 1\nends 2 1 1 1\n"), E_OK);
+	CU_ASSERT_EQUAL(parse_sealed("wharf-manifest 3\nanything\n"), E_UNKNOWN);
 	CU_ASSERT_PTR_NOT_NULL(strstr(err, "newer"));
 	CU_ASSERT_EQUAL(manifest_parse(&b, HEAD, strlen(HEAD), err,
 	    sizeof(err)), E_DAMAGED);

@@ -17,11 +17,11 @@
 static void
 test_errors(void)
 {
-	CU_ASSERT(E_OK == 0 && E_NOSPACE == 32 && E_MAX_ == 33);
+	CU_ASSERT(E_OK == 0 && E_NOSPACE == 32 && E_MAX_ == 41 && E_PEER == 40);
 	CU_ASSERT_STRING_EQUAL(err_name(E_NOTFOUND), "E_NOTFOUND");
 	CU_ASSERT_STRING_EQUAL(err_text(E_NOTFOUND), "no such key");
 	CU_ASSERT(err_http(E_NOTFOUND) == 404 && err_http(E_NOSPACE) == 507);
-	CU_ASSERT_STRING_EQUAL(err_name((enum err)33), "E_?");
+	CU_ASSERT_STRING_EQUAL(err_name(E_MAX_), "E_?");
 	CU_ASSERT_STRING_EQUAL(err_name((enum err)-1), "E_?");
 	CU_ASSERT(err_http((enum err)65535) == 500);
 	CU_ASSERT(err_text((enum err)65535) != NULL);

@@ -47,7 +47,7 @@ static void
 test_methods(void)
 {
 	const struct path	*put = find("/put", ON_DB);
-	const struct path	*del = find("/del", ON_DB);
+	const struct path	*del = find("/hustdb/del", ON_DB);
 	const struct path	*get = find("/get", ON_DB);
 
 	CU_ASSERT(path_takes(put, method_bit("GET"), 1));
@@ -67,6 +67,66 @@ test_methods(void)
 	    method_bit("BREW"), 0));
 }
 
+/* How many different names these parameters have. */
+static int
+names(uint64_t ids)
+{
+	uint64_t	a, b;
+	int		n = 0, twice;
+
+	for (a = ids; a != 0; a &= a - 1, n += !twice)
+		for (b = a & (a - 1), twice = 0; b != 0; b &= b - 1)
+			twice |= strcmp(param_table[__builtin_ctzll(a)].name,
+			    param_table[__builtin_ctzll(b)].name) == 0;
+	return n;
+}
+
+/* One message about one record. */
+static void
+check_store_row(const struct path *row)
+{
+	unsigned	body = row->flags & (PF_BODY | PF_KEYBODY | PF_ITEMS);
+
+	CU_ASSERT(row->msg != 0 && strchr("KHSZ", row->type) != NULL &&
+	    row->type != 0);
+	CU_ASSERT((row->required & B(P_KEY)) != 0);
+	CU_ASSERT_EQUAL((row->required & B(P_TB)) != 0, row->type != 'K');
+	CU_ASSERT(((row->flags & PF_WRITE) != 0) !=
+	    ((row->flags & PF_READ) != 0));
+	CU_ASSERT(body == 0 || body == PF_BODY || body == PF_KEYBODY);
+	CU_ASSERT_EQUAL(body == PF_BODY, (row->required & B(P_VAL)) != 0);
+	/* Sets and sorted sets have long members. */
+	CU_ASSERT_EQUAL(body == PF_KEYBODY,
+	    row->type == 'S' || row->type == 'Z');
+	/* A write never by plain GET, a read never by DELETE. */
+	CU_ASSERT_EQUAL(row->methods & ((row->flags & PF_WRITE) != 0 ?
+	    M_GET | M_HEAD : M_WRITE_GET | M_DELETE), 0);
+}
+
+/* The bare path does what the direct one does, if there is one. */
+static void
+test_bare(void)
+{
+	const struct path	*row, *direct;
+	char			 path[64];
+	size_t			 i;
+	int			 n = 0;
+
+	for (i = 0; i < PATH_MAX_; i++) {
+		row = &path_table[i];
+		(void)snprintf(path, sizeof(path), "/hustdb%s", row->path);
+		if (row->on != ON_DB || (direct = find(path, ON_DB)) == NULL)
+			continue;
+		n++;
+		CU_ASSERT_EQUAL(row->act, direct->act);
+		CU_ASSERT_EQUAL(row->msg, direct->msg);
+		CU_ASSERT_EQUAL(row->type, direct->type);
+		CU_ASSERT_EQUAL(row->flags, direct->flags);
+		CU_ASSERT_EQUAL(direct->required & ~row->required, 0);
+	}
+	CU_ASSERT(n >= 21);
+}
+
 /* What later rows must keep to. */
 static void
 test_rows(void)
@@ -80,13 +140,13 @@ test_rows(void)
 		CU_ASSERT_EQUAL(row->required & row->optional, 0);
 		CU_ASSERT_EQUAL((row->required | row->optional) >> 1 >>
 		    (PARAM_MAX_ - 1), 0);
-		CU_ASSERT((row->act == ACT_STORE) == (row->msg != 0));
-		CU_ASSERT((row->act == ACT_STORE || row->act == ACT_METRICS) ==
-		    (row->text[0] == '\0'));
+		CU_ASSERT((row->act == ACT_STATUS || row->act == ACT_TEXT) ==
+		    (row->text[0] != '\0'));
+		/* A name has one meaning in a path. */
+		CU_ASSERT_EQUAL(names(row->required | row->optional),
+		    __builtin_popcountll(row->required | row->optional));
 		if (row->act == ACT_STORE)
-			CU_ASSERT((row->required & B(P_KEY)) != 0);
-		if ((row->flags & PF_BODY) != 0)
-			CU_ASSERT((row->required & B(P_VAL)) != 0);
+			check_store_row(row);
 	}
 }
 
@@ -120,6 +180,7 @@ static const CU_TestInfo tests[] = {
 	{ "version_text", test_version_text },
 	{ "methods", test_methods },
 	{ "rows", test_rows },
+	{ "bare", test_bare },
 	{ "api_page", test_api_page },
 	CU_TEST_INFO_NULL
 };

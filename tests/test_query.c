@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/unit.h"
+#include "worker/netstring.h"
 #include "worker/query.h"
 
 #define PUT	(&path_table[PATH_PUT])
@@ -12,12 +13,18 @@ static uint8_t		buf[4096];
 static struct params	ps;
 
 static void
-parse(const char *query)
+parse_for(const struct path *row, const char *query)
 {
 	size_t	len = strlen(query);
 
 	CU_ASSERT_FATAL(len <= sizeof(buf));
-	CU_ASSERT(query_parse(&ps, PUT, query, len, buf) <= len);
+	CU_ASSERT(query_parse(&ps, row, query, len, buf) <= len);
+}
+
+static void
+parse(const char *query)
+{
+	parse_for(PUT, query);
 }
 
 static int
@@ -173,6 +180,134 @@ test_lenient(void)
 	CU_ASSERT_EQUAL(params_num(&ps, P_TTL), 0);
 }
 
+/* Scores: the range is that of int64, opt's that of int. */
+static void
+test_lenient_long(void)
+{
+	static const struct {
+		const char	*text;
+		int64_t		 score, opt;
+	} cases[] = {
+		{ "0", 0, 0 }, { "-7x", -7, -7 }, { "+7", 7, 7 },
+		{ " \t 12", 12, 12 }, { "x", 0, 0 }, { "--1", 0, 0 },
+		{ "2147483648", 2147483648, 0 },
+		{ "-2147483648", INT32_MIN, INT32_MIN },
+		{ "9223372036854775807", INT64_MAX, 0 },
+		{ "9223372036854775808", 0, 0 },
+		{ "-9223372036854775808", INT64_MIN, 0 },
+		{ "-9223372036854775809", 0, 0 }, { "-", 0, 0 },
+	};
+	char	query[128];
+	size_t	i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(query, sizeof(query), "score=%s&opt=%s",
+		    cases[i].text, cases[i].text);
+		parse_for(&path_table[PATH_ZADD], query);
+		CU_ASSERT_EQUAL(ps.bad, 0);
+		CU_ASSERT_EQUAL(params_num(&ps, P_SCORE), cases[i].score);
+		CU_ASSERT_EQUAL(params_num(&ps, P_OPT), cases[i].opt);
+	}
+	parse_for(&path_table[PATH_ZADD], "tb=a%3Ab");
+	CU_ASSERT_EQUAL(params_num(&ps, P_SCORE), 0);
+	CU_ASSERT(text_is(P_TB, "a:b", 3));
+	CU_ASSERT_PTR_NULL(params_text(&ps, P_KEY).p);
+}
+
+/* The same name with another meaning. */
+static void
+test_expire(void)
+{
+	const struct path	*row = &path_table[PATH_EXPIRE];
+
+	parse_for(row, "key=a&ttl=10");
+	CU_ASSERT_EQUAL(ps.given, B(P_KEY) | B(P_EXPIRE));
+	CU_ASSERT_EQUAL(params_num(&ps, P_EXPIRE), 10);
+	parse_for(row, "ttl=0");
+	CU_ASSERT_EQUAL(ps.bad, B(P_EXPIRE));
+	parse_for(row, "ttl=10x");
+	CU_ASSERT_EQUAL(ps.bad, B(P_EXPIRE));
+}
+
+static void
+test_number(void)
+{
+	static const struct {
+		const char	*text;
+		int		 ok;
+		int64_t		 num;
+	} cases[] = {
+		{ "1", 1, 1 }, { "-1", 1, -1 }, { "+1", 1, 1 }, { "007", 1, 7 },
+		{ " \t\n5", 1, 5 }, { "5 ", 1, 5 }, { "5\nrest", 1, 5 },
+		{ "", 0, 0 }, { " ", 0, 0 }, { "-", 0, 0 }, { "5x", 0, 0 },
+		{ "x5", 0, 0 }, { "- 5", 0, 0 }, { "1.5", 0, 0 }, { "0x1", 0, 0 },
+		{ "9223372036854775807", 1, INT64_MAX },
+		{ "9223372036854775808", 0, 0 },
+		{ "-9223372036854775808", 1, INT64_MIN },
+		{ "-9223372036854775809", 0, 0 },
+		{ "18446744073709551617", 0, 0 },
+	};
+	int64_t	num;
+	size_t	i;
+	int	ok;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		num = 0;
+		ok = text_number((const uint8_t *)cases[i].text,
+		    strlen(cases[i].text), &num);
+		CU_ASSERT_EQUAL(ok, cases[i].ok);
+		CU_ASSERT(!ok || num == cases[i].num);
+	}
+	CU_ASSERT(!text_number(NULL, 0, &num));
+	CU_ASSERT(!text_number((const uint8_t *)"5\0", 2, &num));
+}
+
+static void
+check_netstring(const char *in, size_t n, const char *text, const char *rest)
+{
+	const uint8_t	*p = (const uint8_t *)in, *s;
+	size_t		 left = n;
+	uint32_t	 len;
+	int		 ok = netstring_next(&p, &left, &s, &len);
+
+	CU_ASSERT_EQUAL(ok, text != NULL);
+	if (!ok) {
+		CU_ASSERT(p == (const uint8_t *)in && left == n);
+		return;
+	}
+	CU_ASSERT(len == strlen(text) && memcmp(s, text, len) == 0);
+	CU_ASSERT(left == strlen(rest) && memcmp(p, rest, left) == 0);
+}
+
+static void
+test_netstring(void)
+{
+	static const struct {
+		const char	*in, *text, *rest;
+	} cases[] = {
+		{ "3:abc,", "abc", "" }, { "0:,x", "", "x" },
+		{ "12:hello world!,1:a,", "hello world!", "1:a," },
+		{ "2:a,,", "a,", "" }, { "", NULL, "" }, { "3", NULL, "" },
+		{ "3:", NULL, "" }, { ":,", NULL, "" }, { "3:ab,", NULL, "" },
+		{ "3:abcd", NULL, "" }, { "3:abc", NULL, "" },
+		{ "03:abc,", NULL, "" }, { "00:,", NULL, "" },
+		{ "-1:,", NULL, "" }, { " 1:a,", NULL, "" },
+		{ "1 :a,", NULL, "" }, { "999999999:a,", NULL, "" },
+		{ "4294967297:a,", NULL, "" }, { "1;a,", NULL, "" },
+	};
+	size_t	i, n;
+	char	*exact;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		/* Exactly as long, so that a sanitizer sees one byte more. */
+		n = strlen(cases[i].in);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(exact = malloc(n + (n == 0)));
+		memcpy(exact, cases[i].in, n);
+		check_netstring(exact, n, cases[i].text, cases[i].rest);
+		free(exact);
+	}
+}
+
 static void
 test_version(void)
 {
@@ -256,6 +391,10 @@ static const CU_TestInfo tests[] = {
 	{ "last_wins", test_last_wins },
 	{ "raw_value", test_raw_value },
 	{ "lenient", test_lenient },
+	{ "lenient_long", test_lenient_long },
+	{ "expire", test_expire },
+	{ "number", test_number },
+	{ "netstring", test_netstring },
 	{ "version", test_version },
 	{ "bool", test_bool },
 	{ "strict", test_strict },

@@ -511,6 +511,9 @@ test_refusals(void)
 	CU_ASSERT(refused(NULL, "format 2 is newer"));
 	put_file("data/NODE", "wharf-node 1\nid zz\n");
 	CU_ASSERT(refused(NULL, "NODE: damaged"));
+	put_file("data/NODE", "wharf-node 1\nid 1\nstores 49\nfiles 16\n"
+	    "routers 1\n");
+	CU_ASSERT(refused(NULL, "made with 49 stores: at most 48"));
 	put_file("data/NODE", "hello\n");
 	CU_ASSERT(refused(NULL, "not a node file"));
 	put_file("conf", "log {\n level = loud\n}\n");

@@ -2,6 +2,7 @@
  * answer.c: responses.  Those without a body are alike but for the version, so
  * they are kept and queued again; a value's response is made for it.
  */
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,7 +71,8 @@ has_version(const struct head *h)
 	if ((h->kind & PF_WRITE) != 0)
 		return 1;
 	return (h->kind & PF_READ) != 0 && (h->err == E_OK ||
-	    err_http(h->err) == MHD_HTTP_NOT_FOUND);
+	    err_http(h->err) == MHD_HTTP_NOT_FOUND ||
+	    err_http(h->err) == MHD_HTTP_PRECONDITION_FAILED);
 }
 
 static void
@@ -108,7 +110,7 @@ headers_add(struct MHD_Response *resp, const struct request *r,
 static enum board_http
 http_kind(const struct path *path)
 {
-	if (path == NULL || (path->flags & (PF_WRITE | PF_READ)) == 0)
+	if (path == NULL || !path_asks(path))
 		return BOARD_HTTP_OTHER;
 	return (path->flags & PF_WRITE) != 0 ? BOARD_HTTP_WRITE :
 	    BOARD_HTTP_READ;
@@ -129,7 +131,7 @@ count(struct request *r, int http, size_t bytes)
 		board_add(my, BC_BYTES_OUT, (int64_t)bytes);
 	board_http(my, kind, http);
 	watch_answer(r, http, bytes);
-	if (r->link != 0)	/* it was sent on */
+	if (r->sent)
 		board_time(my, kind == BOARD_HTTP_WRITE ? BH_WRITE : BH_READ,
 		    r->took);
 }
@@ -200,9 +202,9 @@ head_init(struct head *h, const struct request *r, enum err e)
 	unsigned	flags = r->path != NULL ? r->path->flags : 0;
 
 	h->err = e;
-	h->kind = flags & (PF_WRITE | PF_READ);
+	h->kind = (flags & PF_PLAIN) != 0 ? 0 : flags & (PF_WRITE | PF_READ);
 	/* A refused write echoes the version it was sent with. */
-	h->ver = (flags & PF_WRITE) != 0 ?
+	h->ver = (h->kind & PF_WRITE) != 0 ?
 	    (uint32_t)params_num(&r->par, P_VER) : 0;
 	h->vererr = 0;
 	h->detail = NULL;
@@ -218,18 +220,72 @@ answer_status(struct request *r, enum err e, const char *detail)
 	return answer_empty(r, &h);
 }
 
+int
+answer_made(struct request *r, uint8_t *body, size_t n, const char *type,
+    const char *const *headers)
+{
+	struct MHD_Response	*resp;
+	struct head		 h;
+
+	if ((resp = value_own(r, body, n)) == NULL)
+		return answer_status(r, E_NOMEM, NULL);
+	head_init(&h, r, E_OK);
+	if (type != NULL)
+		header_add(resp, "Content-Type", type);
+	for (; headers != NULL && headers[0] != NULL; headers += 2)
+		header_add(resp, headers[0], headers[1]);
+	headers_add(resp, r, &h);
+	return respond_once(r, MHD_HTTP_OK, resp, n);
+}
+
 static int
 answer_metrics(struct request *r)
 {
-	struct MHD_Response	*resp;
-	size_t			 n = 0;
+	size_t	 n = 0;
+	char	*text = metrics_text(r->w->a.board, &n);
 
-	if ((resp = watch_metrics(r, &n)) == NULL)
+	if (text == NULL)
 		return answer_status(r, E_NOMEM, NULL);
-	header_add(resp, "Content-Type", METRICS_TYPE);
-	if (is_closing(r))
-		header_add(resp, "Connection", "close");
-	return respond_once(r, MHD_HTTP_OK, resp, n);
+	return answer_made(r, (uint8_t *)text, n, METRICS_TYPE, NULL);
+}
+
+static int
+socket_of(const struct request *r)
+{
+	return MHD_get_connection_info(r->conn,
+	    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/* Where the client found this node: "host:port"; "" unknown. */
+static void
+local_name(const struct request *r, char *out, size_t max)
+{
+	struct sockaddr_storage	a;
+	socklen_t		len = sizeof(a);
+	char			host[NI_MAXHOST], port[NI_MAXSERV];
+
+	out[0] = '\0';
+	if (getsockname(socket_of(r), (void *)&a, &len) != 0 ||
+	    getnameinfo((void *)&a, len, host, sizeof(host), port,
+	    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return;
+	(void)snprintf(out, max, strchr(host, ':') != NULL ? "[%s]:%s" :
+	    "%s:%s", host, port);
+}
+
+/* huststore's table of slots (contract 4.8). */
+static int
+answer_table(struct request *r)
+{
+	char	name[NI_MAXHOST + NI_MAXSERV], *text = NULL;
+	int	n;
+
+	local_name(r, name, sizeof(name));
+	n = asprintf(&text, "{\"table\":[{\"item\":{\"key\":[0,1024],"
+	    "\"val\":[\"%s\",\"%s\"]}}]}", name, name);
+	if (n < 0)
+		return answer_status(r, E_NOMEM, NULL);
+	return answer_made(r, (uint8_t *)text, (size_t)n, "text/plain", NULL);
 }
 
 int
@@ -241,6 +297,8 @@ answer_text(struct request *r)
 
 	if (r->path->act == ACT_METRICS)
 		return answer_metrics(r);
+	if (r->path->act == ACT_TABLE)
+		return answer_table(r);
 	if (*keep != NULL && !is_closing(r))
 		return respond(r, MHD_HTTP_OK, *keep, n);
 	resp = MHD_create_response_from_buffer(n, (void *)(uintptr_t)text,
@@ -269,6 +327,22 @@ answer_value(struct request *r, const struct frame *f, const struct head *h)
 	return respond_once(r, MHD_HTTP_OK, resp, f->vallen);
 }
 
+/* Seconds, to the nearest; -1: for ever. */
+static int
+answer_ttl(struct request *r, const struct frame *f, const struct head *h)
+{
+	struct frame	g = *f;
+	char		text[24];
+	int		n;
+
+	n = snprintf(text, sizeof(text), "%lld",
+	    f->ttl == 0 ? -1LL : (long long)(f->ttl / 1000 +
+	    (f->ttl % 1000 >= 500)));
+	g.val = (const uint8_t *)text;
+	g.vallen = (uint32_t)n;
+	return answer_value(r, &g, h);
+}
+
 int
 answer_reply(struct request *r, const struct frame *f)
 {
@@ -282,16 +356,11 @@ answer_reply(struct request *r, const struct frame *f)
 		h.ver = f->ver;
 		h.vererr = (f->flags & FRAME_VERERROR) != 0;
 	}
+	if (e == E_OK && (r->path->flags & PF_TTL) != 0)
+		return answer_ttl(r, f, &h);
 	if (e == E_OK && f->vallen != 0)
 		return answer_value(r, f, &h);
 	return answer_empty(r, &h);
-}
-
-static int
-socket_of(const struct request *r)
-{
-	return MHD_get_connection_info(r->conn,
-	    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
 void

@@ -18,6 +18,12 @@ struct frame;
 int	 answer_status(struct request *, enum err, const char *detail);
 /* What a store said. */
 int	 answer_reply(struct request *, const struct frame *);
+/*
+ * 200 with a body of n bytes (malloc'ed, taken over in any case; NULL with 0)
+ * that counts against the budget; type and headers: see plan_done.
+ */
+int	 answer_made(struct request *, uint8_t *body, size_t n,
+	    const char *type, const char *const *headers);
 /* The constant text of the request's path, or what it makes up (/metrics). */
 int	 answer_text(struct request *);
 /*

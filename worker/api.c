@@ -28,22 +28,134 @@ static const char	api_intro[] =
 "refused by the HTTP library, with 414 or 431 and, as a Content-Length that is\n"
 "no number (400, 413), with a page of its own and without `Wharf-Error`.\n"
 "\n"
-"Reads answer `Version: n` with 200, and `Version: 0` with 404. Writes always\n"
-"answer `Version` and `VerError`: after 200 the record's version, after a version\n"
-"conflict the current one (`VerError: true`), after any other refusal the `ver` of\n"
-"the request.\n"
+"Reads answer `Version: n` with 200, and `Version: 0` with 404 and 412. Writes\n"
+"always answer `Version` and `VerError`: after 200 the record's version, after a\n"
+"version conflict the current one (`VerError: true`), after any other refusal the\n"
+"`ver` of the request.\n"
 "\n"
-"A non-empty body takes the place of `val`. A POST with an empty body is 404 even\n"
-"if the query has `val`, unless `db.get_writes` is off.\n"
+"A path's body column says what a non-empty body takes the place of, whatever the\n"
+"method: `val`, or `key` (then it is 1 to 65536 bytes long, else 400). A POST with\n"
+"an empty body is 404 even if the query has that parameter, unless `db.get_writes`\n"
+"is off.\n"
+"\n"
+"A table (`tb`) is a hash, a set or a sorted set, and is so from its first record\n"
+"to its last: a write that would make it another, or a read or delete in a table\n"
+"that is none or another, is 412. 404 is a record that is not in its table. A\n"
+"`val` of `hincrby` may begin with blanks and a sign, and must end, or have a blank,\n"
+"behind its digits; what is no number of 64 bits, and a sum that is none, is 403.\n"
 "\n"
 "Values are compressed on request: `Accept-Encoding: deflate`, exactly, always\n"
 "gives *raw* deflate (no zlib header), as huststore did. In a list `gzip`, else\n"
 "`deflate`, is used for values of 1024 bytes and more where it makes them smaller.\n";
 
+static const char	api_many[] =
+"\n## Many records at once\n"
+"\n"
+"The body of `mget` and `mput` is a row of netstrings: the length in decimal digits\n"
+"without leading zeros, `:`, that many bytes, `,`. For `mget` each is a key:\n"
+"\n"
+"    5:apple,4:pear,\n"
+"\n"
+"For `mput` a key and its value, and so on:\n"
+"\n"
+"    5:apple,3:red,4:pear,6:yellow,\n"
+"\n"
+"At most 4096 items; keys of 1 to 65536 bytes, values of at least 1. Else, and when\n"
+"the body is no row of netstrings, the request is 400 and nothing is done. With `tb`\n"
+"the items are fields of that hash. `ttl` and `If-None-Match: *` hold for every item.\n"
+"\n"
+"The answer is 200. Its body has for every item, in their order, what the single\n"
+"command would answer: one line with HTTP status, version and length, that many\n"
+"bytes of value, and a newline:\n"
+"\n"
+"    200 3 3\n"
+"    red\n"
+"    404 0 0\n"
+"\n"
+"Items are independent: each is done or not as its status says, also 503 when its\n"
+"store is away and 504 when that cannot be known. Values beyond `limits.body` bytes\n"
+"of answer are left out, with 413. Items with the same key are done in their order.\n";
+
+static const char	api_old[] =
+"\n## What is not as in huststore\n"
+"\n"
+"- The bare paths answer the direct command's own status and headers, where\n"
+"  huststore's HA answered 404 to every refusal.\n"
+"- `get2` and the like compare replicas. A node alone agrees with itself: 200 with\n"
+"  `Version` and the value, or what the plain command refuses with. `peer_count` is\n"
+"  1, `get_table` names this node twice, by the address of the connection.\n"
+"- `/hustdb/binlog` is not there (404): replication takes its place. `host` of\n"
+"  `hincrby` is ignored.\n"
+"- `key` and `tb` of every command are percent-decoded, also with POST, and a `?`\n"
+"  does not end a key. Scores that overflow, and sums, are 403.\n"
+"- `hincrby` on a field that has expired begins at 0.\n"
+"- `ttl`, `expire`, `persist`, `mget`, `mput` and the listings from above are new;\n"
+"  `expire` and `persist` are writes: they raise the version.\n";
+
+static const char	api_lists[] =
+"\n"
+"## Listings\n"
+"\n"
+"A page is a JSON array of objects, `[]` when it is empty, with the headers `Keys`\n"
+"(how many objects) and `TotalCount` (0; of a snapshot its length). An object has\n"
+"these members in this order, and only those that say something:\n"
+"\n"
+"| member | |\n"
+"|---|---|\n"
+"| `key` | key, field or member: base64, padded |\n"
+"| `val` | with `noval=false`: the value in base64; of a sorted set's member its score, decimal, in quotes |\n"
+"| `ver` | version |\n"
+"| `ttl` | seconds left to live, rounded up |\n"
+"| `tb`, `ty` | only in `keys`: the table, and `\"H\"`, `\"S\"` or `\"Z\"` |\n"
+"| `damaged` | `true`: the value cannot be read, and is left out |\n"
+"\n"
+"`start` and `end` choose the slots of keys, fields and members; of a sorted set\n"
+"that of its name, which must lie in the range (412). `offset` and `size` count the\n"
+"entries that are so chosen. `async=true` lists what `export` has written, with\n"
+"500 when there is no such snapshot or it ends before `offset`.\n"
+"\n"
+"Entries come in the order of data files, in each by (type, table, key); sorted\n"
+"sets by (score, member), bytes compared unsigned. No order is promised\n"
+"across data files. Whatever exists from the first page to the last is there\n"
+"exactly once if pages are asked for by cursor: `cursor=0` begins, the header\n"
+"`Cursor` of a page goes on behind it, `Cursor: 0` says that there is no more. An\n"
+"`offset` counts anew for each page, so entries that come and go in between move the\n"
+"others. Pages by offset have a `Cursor` too, to go on from there. A cursor is of one\n"
+"command and one table or file (else 400), and costs the same at every place.\n"
+"\n"
+"A page may have fewer objects than `size` before the end: with values, one that\n"
+"would take more than a quarter of `workers.memory` ends early. Only `Cursor: 0`, or an\n"
+"empty page, is the end. Of keys longer than 4096 bytes a cursor holds the\n"
+"beginning and a count, exact as long as no key with that beginning is\n"
+"deleted between two pages.\n"
+"\n"
+"## Counts, snapshots\n"
+"\n"
+"`stat`, `stat_all`, `hlen`, `scard` and `zcard` count what is durable, expired entries no\n"
+"more than 10 s longer than they live. `stat` answers\n"
+"\n"
+"    {\"TOTALIZE\":{\"KVPAIR\":{\"count\":N,\"size\":N,\"capacity\":N},\"HASHTABLE\":{...}}}\n"
+"    {\"table\":\"T\",\"type\":\"H\",\"count\":N,\"size\":N,\"capacity\":N}\n"
+"    {\"table\":\"T\",\"type\":\"S\",\"count\":N}\n"
+"\n"
+"for everything, a hash, and a set or sorted set (`\"Z\"`); `stat_all` an array of the\n"
+"first and one for each table, by name. `size` is the bytes of keys and values,\n"
+"`capacity` the same with each record rounded up to 1024.\n"
+"\n"
+"`export` writes a snapshot in the background, each store its part, into\n"
+"`<node.data>/store.N/export`. One runs and one waits; 412: there is no room for\n"
+"another. 404: there is such a snapshot, and `cover` is not true. 400: no such table.\n"
+"`task_info` answers `{\"undo\":\"N\",\"doning\":N,\"done\":N}`: tasks that wait, that run, and\n"
+"that were done since the start. `info` has the members of huststore's, with the\n"
+"closest numbers there are: `md5db` the keys, the fields of hashes, and what the\n"
+"stores have answered; `leveldb` records and bytes of the data files. Keys cannot\n"
+"collide here, so the others are 0 or empty.\n";
+
 static const char *const	type_text[] = {
 	[PT_KEY] = "bytes", [PT_RAW] = "bytes as written",
 	[PT_NAME] = "name of `0-9A-Za-z_:.`",
 	[PT_U32] = "number, lenient", [PT_VER] = "number, lenient",
+	[PT_LONG] = "number, lenient",
 	[PT_BOOL] = "boolean, lenient", [PT_INT] = "integer",
 	[PT_FLAG] = "boolean"
 };
@@ -74,8 +186,9 @@ params_print(FILE *f)
 
 	fprintf(f, "\n## Parameters\n\n"
 	    "Lenient: of a number the leading digits count and anything else\n"
-	    "is 0, as is what does not fit 32 bits; -1 is 4294967295. Of a\n"
-	    "boolean `true` and `1` are true and all else is false.\n\n"
+	    "is 0, as is what does not fit; -1 is 4294967295 where the range\n"
+	    "ends there. Of a boolean `true` and `1` are true and all else is\n"
+	    "false.\n\n"
 	    "| name | type | range | default | |\n|---|---|---|---|---|\n");
 	for (i = 0; i < PARAM_MAX_; i++)
 		param_print(f, &param_table[i]);
@@ -112,13 +225,23 @@ list_print(FILE *f, uint64_t ids)
 		    param_table[__builtin_ctzll(ids)].name);
 }
 
+static const char *
+body_text(const struct path *row)
+{
+	if ((row->flags & PF_BODY) != 0)
+		return "`val`";
+	if ((row->flags & PF_KEYBODY) != 0)
+		return "`key`";
+	return (row->flags & PF_ITEMS) != 0 ? "items" : "";
+}
+
 static void
 path_print(FILE *f, const struct path *row)
 {
 	fprintf(f, "| `%s` | %s | ", row->path,
 	    row->on == ON_DB ? "db" : row->on == ON_MQ ? "mq" : "both");
 	methods_print(f, row->methods);
-	fprintf(f, " | ");
+	fprintf(f, " | %s | ", body_text(row));
 	list_print(f, row->required);
 	fprintf(f, " | ");
 	list_print(f, row->optional);
@@ -151,9 +274,12 @@ api_print(FILE *f)
 	params_print(f);
 	fprintf(f, "\n## Paths\n\n"
 	    "GET*: only while `db.get_writes` is on.\n\n"
-	    "| path | listener | methods | required | optional | |\n"
-	    "|---|---|---|---|---|---|\n");
+	    "| path | listener | methods | body | required | optional | |\n"
+	    "|---|---|---|---|---|---|---|\n");
 	for (i = 0; i < PATH_MAX_; i++)
 		path_print(f, &path_table[i]);
+	fputs(api_many, f);
+	fputs(api_lists, f);
+	fputs(api_old, f);
 	errors_print(f);
 }

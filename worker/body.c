@@ -174,6 +174,8 @@ body_limit(const struct request *r)
 {
 	if (r->refused != E_OK)
 		return DISCARD_MAX;
+	if ((r->path->flags & PF_KEYBODY) != 0 && KEY_MAX < r->w->body_max)
+		return KEY_MAX;
 	return r->w->body_max;
 }
 
@@ -181,7 +183,9 @@ body_limit(const struct request *r)
 static enum err
 body_excess(const struct request *r)
 {
-	return r->refused != E_OK ? r->refused : E_TOOBIG;
+	if (r->refused != E_OK)
+		return r->refused;
+	return (r->path->flags & PF_KEYBODY) != 0 ? E_PARAM : E_TOOBIG;
 }
 
 enum MHD_Result

@@ -3,8 +3,8 @@
  *
  *	http_on_uri		path and query are parsed while they are raw
  *	http_on_request		first call: head; then the body, then the work
- *	request_send		a message to the store of the key; suspended
- *	http_on_reply		the store's answer becomes the response; resumed
+ *	request_ask		a message to the store of the key (single.c), or
+ *				several (plan.c); suspended until the answer
  *	http_on_completed	the request goes back to the free list
  *	http_on_connection	so does one whose head never got complete: MHD
  *				tells of the completion of those it showed to
@@ -13,22 +13,21 @@
  * MHD closes the connection after a response that is queued in the first call
  * of http_on_request, so only refusals with a long body do that.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "proto/slot.h"
 #include "worker/answer.h"
 #include "worker/body.h"
 #include "worker/http.h"
+#include "worker/plan_impl.h"
+#include "worker/single.h"
 #include "worker/worker.h"
 
 #define SPARE_MAX	1024u	/* requests kept in the free list */
 #define DISCARD_DECLARED 65536u	/* longest body of a refused request to read */
 #define TOTAL_US	(9500 * INT64_C(1000))	/* see request_due */
 #define LEAST_US	(500 * INT64_C(1000))
-#define DEADLINE_US	(100 * INT64_C(1000))	/* the store's ends before ours */
 /* Longer ones leave MHD no room for headers: it would wait for ever. */
 #define URI_MAX		(LISTENER_POOL - 512u)
 #define VERSION_TOP	4194303		/* contract 1.1 */
@@ -44,7 +43,8 @@ request_new(struct listener *l)
 		w->nfree--;
 	} else if ((r = malloc(sizeof(*r))) == NULL)
 		return NULL;
-	memset(r, 0, offsetof(struct request, room));
+	memset(r, 0, offsetof(struct request, par));
+	r->par.given = r->par.bad = r->par.escape = 0;
 	r->w = w;
 	r->l = l;
 	w->active++;
@@ -52,30 +52,16 @@ request_new(struct listener *l)
 }
 
 static void
-request_unqueue(struct request *r)
-{
-	TAILQ_REMOVE(&r->w->unsent, r, queue);
-	r->unsent = 0;
-}
-
-/* Its client left: nobody waits for the answer any more. */
-static void
-request_forget(struct request *r)
-{
-	if (r->unsent)
-		request_unqueue(r);
-	(void)pending_take(r->w->pending, r->id, r->link);
-	if (r->stands)
-		r->l->standing--;
-}
-
-static void
 request_free(struct request *r)
 {
 	struct worker	*w = r->w;
 
-	if (r->state == RS_SENT)
-		request_forget(r);
+	if (r->plan != NULL)
+		plan_forget(r);
+	else
+		call_drop(&r->call);
+	if (r->stands)
+		r->l->standing--;
 	body_free(r);
 	if (r->text != r->room)
 		free(r->text);
@@ -266,35 +252,62 @@ headers_scan(struct request *r, const char *version)
 		r->malformed = 1;
 }
 
-/* Whether there is a value (contract 0, Body; W32). */
-static int
-has_value(const struct request *r, int has_body)
+/* The parameter whose place a body takes. */
+static uint64_t
+body_param(const struct path *path)
 {
+	if ((path->flags & PF_BODY) != 0)
+		return B(P_VAL);
+	return (path->flags & PF_KEYBODY) != 0 ? B(P_KEY) : 0;
+}
+
+static int
+takes_body(const struct path *path)
+{
+	return (path->flags & (PF_BODY | PF_KEYBODY | PF_ITEMS)) != 0;
+}
+
+/* Which parameters there are (contract 0, Body; W32). */
+static uint64_t
+params_given(const struct request *r, int has_body)
+{
+	uint64_t	body = body_param(r->path), given = r->par.given;
+
+	if ((given & B(P_CURSOR)) != 0)
+		given |= B(P_OFFSET);	/* it says where to begin */
+	if ((given & B(P_FILE)) != 0)
+		given |= B(P_TB);	/* export: of either */
 	if (has_body)
-		return 1;
-	if (r->method == M_POST && r->w->get_writes)
-		return 0;
-	return (r->par.given & B(P_VAL)) != 0;
+		return given | body;
+	return r->method == M_POST && r->w->get_writes ? given & ~body : given;
 }
 
 static enum err
 verdict_params(const struct request *r, int has_body, const char **detail)
 {
 	const struct params	*ps = &r->par;
-	uint64_t		 missing = r->path->required & ~ps->given, bad;
+	uint64_t		 missing, bad;
 
-	if ((r->path->flags & PF_BODY) != 0) {
-		missing &= ~B(P_VAL);
-		if (!has_value(r, has_body))
-			missing |= B(P_VAL);
+	if ((r->path->flags & PF_ITEMS) != 0 && !has_body) {
+		*detail = "body";
+		return E_MISSING;
 	}
+	missing = r->path->required & ~params_given(r, has_body);
 	if (missing != 0) {
 		*detail = param_table[__builtin_ctzll(missing)].name;
 		return E_MISSING;
 	}
-	if ((bad = ps->bad) != 0) {
+	if (has_body)
+		bad = ps->bad & ~body_param(r->path);
+	else
+		bad = ps->bad;
+	if (bad != 0) {
 		*detail = param_table[__builtin_ctzll(bad)].name;
 		return (bad & -bad & ps->escape) != 0 ? E_ESCAPE : E_PARAM;
+	}
+	if (params_num(ps, P_EXPIRE) > r->w->ttl_max) {
+		*detail = "ttl over db.ttl_max";
+		return E_PARAM;
 	}
 	if (params_num(ps, P_VER) > VERSION_TOP) {
 		*detail = "ver over 4194303";
@@ -304,15 +317,15 @@ verdict_params(const struct request *r, int has_body, const char **detail)
 }
 
 /* The order of the checks is the contract's (section 0). */
-enum err
-http_verdict(const struct request *r, int has_body, const char **detail)
+static enum err
+verdict(const struct request *r, int has_body, const char **detail)
 {
 	const struct path	*path = r->path;
 
 	*detail = NULL;
 	if (path == NULL)
 		return E_NOPATH;
-	if (path->act == ACT_STORE && (r->w->nup == 0 || r->w->leaving))
+	if (path_asks(path) && (r->w->nup == 0 || r->w->leaving))
 		return E_NOTREADY;
 	if (!path_takes(path, r->method, r->w->get_writes))
 		return E_METHOD;
@@ -349,13 +362,19 @@ request_begin(struct request *r, const char *method, const char *version)
 	if (!r->chunked && r->declared == 0)
 		return MHD_YES;
 	/* Decided once: what the head said stays true when stores come and go. */
-	e = r->refused = http_verdict(r, 1, &detail);
+	e = verdict(r, 1, &detail);
+	if (e == E_OK && (r->path->flags & PF_KEYBODY) != 0 &&
+	    r->declared > KEY_MAX) {
+		e = E_PARAM;
+		detail = "key";
+	}
+	r->refused = e;
 	r->refused_by = detail;
 	if (e == E_OK && r->declared > r->w->body_max)
 		return refuse_early(r, E_TOOBIG, NULL);
 	if (e != E_OK && (r->expects || r->declared > DISCARD_DECLARED))
 		return refuse_early(r, e, detail);
-	r->discard = e != E_OK || (r->path->flags & PF_BODY) == 0;
+	r->discard = e != E_OK || !takes_body(r->path);
 	return body_begin(r);
 }
 
@@ -373,76 +392,6 @@ request_due(const struct request *r)
 	if (left > r->w->deadline_us)
 		left = r->w->deadline_us;
 	return mono_add(r->start, left);
-}
-
-/* Seconds to the frame's milliseconds; what is out of range never expires. */
-static int64_t
-request_ttl(const struct request *r)
-{
-	int64_t	ttl = params_num(&r->par, P_TTL);
-
-	return ttl > r->w->ttl_max ? 0 : ttl * 1000;
-}
-
-static void
-request_frame(const struct request *r, struct frame *f)
-{
-	const struct params	*ps = &r->par;
-
-	memset(f, 0, sizeof(*f));
-	f->msg = r->path->msg;
-	f->key = ps->v[P_KEY].text.p;
-	f->keylen = ps->v[P_KEY].text.len;
-	f->slot = (uint16_t)r->slot;
-	f->id = r->id;
-	f->deadline = frame_deadline(mono_add(r->due, -DEADLINE_US));
-	if ((r->path->flags & PF_WRITE) != 0) {
-		f->ver = (uint32_t)params_num(ps, P_VER);
-		f->ttl = request_ttl(r);
-		if (params_num(ps, P_IS_DUP))
-			f->flags |= FRAME_IS_DUP;
-	}
-	if ((r->path->flags & PF_BODY) == 0)
-		return;
-	if (r->create_only)
-		f->flags |= FRAME_CREATE;
-	if (r->got > 0) {
-		assert(!r->discard);
-		f->val = r->body;
-		f->vallen = (uint32_t)r->got;
-	} else {
-		f->val = ps->v[P_VAL].text.p;
-		f->vallen = ps->v[P_VAL].text.len;
-	}
-}
-
-static void
-deadline_arm(struct worker *w)
-{
-	mono_t	due;
-	int64_t	us;
-
-	if (!pending_next(w->pending, &due) || (ev_is_active(&w->deadline) &&
-	    mono_diff(w->armed, due) >= 0))
-		return;
-	ev_timer_stop(w->a.loop, &w->deadline);
-	w->armed = due;
-	us = mono_diff(mono_now(), due);
-	ev_timer_set(&w->deadline, us > 0 ? (double)us / 1e6 : 0., 0.);
-	ev_timer_start(w->a.loop, &w->deadline);
-}
-
-/* The message, or a copy that waits with it, has the body from now on. */
-static enum err
-request_pass(struct request *r, struct link *link)
-{
-	struct frame	f;
-	enum err	e;
-
-	request_frame(r, &f);
-	if ((e = link_send(link, &f)) == E_OK)
-		body_free(r);
-	return e;
 }
 
 /*
@@ -463,62 +412,6 @@ request_wait(struct request *r)
 	r->l->begun--;
 }
 
-static enum err
-request_send(struct request *r)
-{
-	struct worker	*w = r->w;
-	const struct param_text *key = &r->par.v[P_KEY].text;
-	struct link	*link;
-	enum err	 e;
-
-	r->slot = slot_of(key->p, key->len);
-	link = w->stores[slot_store(r->slot, w->nstores)];
-	if (link == NULL)
-		return E_NOTREADY;
-	r->due = request_due(r);
-	r->link = link_id(link);
-	r->id = pending_add(w->pending, r, r->link, r->due);
-	if (r->id == 0)
-		return E_NOMEM;
-	if ((e = request_pass(r, link)) == E_FULL) {
-		r->unsent = 1;
-		TAILQ_INSERT_TAIL(&w->unsent, r, queue);
-	} else if (e != E_OK) {
-		(void)pending_take(w->pending, r->id, r->link);
-		return e;
-	}
-	deadline_arm(w);
-	request_wait(r);
-	return E_OK;
-}
-
-void
-http_retry(struct worker *w)
-{
-	struct request	*r, *next;
-	struct link	*link;
-	uint64_t	 full = 0;
-	enum err	 e;
-
-	for (r = TAILQ_FIRST(&w->unsent); r != NULL; r = next) {
-		next = TAILQ_NEXT(r, queue);
-		if (r->link == full)
-			continue;
-		link = link_find(w->a.mailbox, r->link);
-		e = link == NULL ? E_NOTREADY : request_pass(r, link);
-		if (e == E_FULL) {
-			full = r->link;		/* others may have room */
-			continue;
-		}
-		request_unqueue(r);
-		if (e == E_OK)
-			continue;
-		(void)pending_take(w->pending, r->id, r->link);
-		http_resume(r);
-		(void)answer_status(r, e, NULL);
-	}
-}
-
 /* An answer of our own. */
 static enum MHD_Result
 request_finish(struct request *r, enum err e, const char *detail)
@@ -526,6 +419,25 @@ request_finish(struct request *r, enum err e, const char *detail)
 	if (e != E_OK)
 		return refuse(r, e, detail);
 	return answer_text(r) ? MHD_YES : MHD_NO;
+}
+
+/* Asks the store of its record, or all that its plan asks. */
+static enum MHD_Result
+request_ask(struct request *r)
+{
+	const char	*detail = NULL;
+	enum err	 e;
+
+	r->due = request_due(r);
+	if (r->path->act == ACT_STORE)
+		e = single_send(r);
+	else
+		e = plan_begin(r, &detail);
+	if (e != E_OK)
+		return request_finish(r, e, detail);
+	if (r->state == RS_BODY)
+		request_wait(r);
+	return r->state == RS_DEAD ? MHD_NO : MHD_YES;
 }
 
 /* All of the request is here. */
@@ -542,13 +454,12 @@ request_run(struct request *r)
 		board_add(r->w->a.my, BC_BYTES_IN, (int64_t)r->got);
 	if (r->refused != E_OK)
 		return request_finish(r, r->refused, r->refused_by);
-	if ((e = http_verdict(r, r->got > 0, &detail)) != E_OK)
+	if ((e = verdict(r, r->got > 0, &detail)) != E_OK)
 		return request_finish(r, e, detail);
 	if (r->path->act == ACT_STATUS && r->w->nup < r->w->nstores)
 		e = E_NOTREADY;
-	else if (r->path->act == ACT_STORE &&
-	    (e = request_send(r)) == E_OK)
-		return MHD_YES;
+	else if (path_asks(r->path))
+		return request_ask(r);
 	return request_finish(r, e, NULL);
 }
 
@@ -583,69 +494,6 @@ http_on_request(void *cls, struct MHD_Connection *conn, const char *url,
 		return MHD_NO;
 	*size = 0;
 	return MHD_YES;
-}
-
-enum err
-http_on_reply(struct actor *a, const struct msg *m)
-{
-	struct worker	*w = a->self;
-	struct request	*r;
-
-	r = pending_take(w->pending, m->f.id, link_id(m->link));
-	if (r == NULL) {
-		board_add(a->my, BC_LATE, 1);
-		return E_OK;
-	}
-	http_resume(r);
-	(void)answer_reply(r, &m->f);
-	return E_OK;
-}
-
-/* The answer will not come: a write may have been done all the same. */
-static void
-request_lost(struct request *r, enum err if_write, enum err if_read)
-{
-	enum err	e = (r->path->flags & PF_WRITE) != 0 ?
-			    if_write : if_read;
-
-	if (r->unsent) {
-		request_unqueue(r);
-		e = E_FULL;	/* it never left */
-	}
-	http_resume(r);
-	(void)answer_status(r, e, NULL);
-}
-
-void
-http_on_link_down(struct worker *w, uint64_t link)
-{
-	struct request	*r;
-
-	while ((r = pending_orphan(w->pending, link)) != NULL)
-		request_lost(r, E_UNSURE, E_NOTREADY);
-	listeners_wake(w);
-}
-
-void
-http_expire(struct worker *w)
-{
-	mono_t		 now = mono_now();
-	struct request	*r;
-
-	while ((r = pending_expired(w->pending, now)) != NULL)
-		request_lost(r, E_TIMEOUT, E_TIMEOUT);
-	deadline_arm(w);
-	listeners_wake(w);
-}
-
-void
-http_abandon(struct worker *w)
-{
-	struct request	*r;
-
-	while ((r = pending_orphan(w->pending, 0)) != NULL)
-		request_lost(r, E_UNSURE, E_NOTREADY);
-	body_expire(w, 1);
 }
 
 void

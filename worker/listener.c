@@ -280,7 +280,7 @@ listeners_pump(struct worker *w)
 	struct listener	*l;
 
 	body_grant(w);
-	http_retry(w);
+	calls_retry(w);
 	for (l = w->listeners; l != NULL; l = l->next)
 		listener_run(l);
 	/* What was sent in this turn gave bytes back to those who wait. */

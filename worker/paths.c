@@ -15,13 +15,14 @@ const struct param param_table[PARAM_MAX_] = {
 };
 
 const struct path path_table[PATH_MAX_] = {
-#define PATH(id, path, on, methods, act, msg, flags, req, opt, text, help) \
-	[id] = { path, on, methods, act, flags, msg, req, opt, text, help },
+#define PATH(id, path, on, methods, act, msg, type, flags, req, opt, text, \
+    help) \
+	[id] = { path, on, methods, act, type, flags, msg, req, opt, text, help },
 #include "worker/paths.def"
 };
 
 /* Open addressing; at most a quarter full. Entries are row numbers + 1. */
-#define INDEX_SIZE	512u
+#define INDEX_SIZE	1024u
 _Static_assert(PATH_MAX_ * 4 <= INDEX_SIZE, "enlarge INDEX_SIZE");
 static uint16_t	path_index[INDEX_SIZE];
 

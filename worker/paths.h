@@ -10,8 +10,8 @@
 
 #include "proto/msg.h"
 
-enum param_type { PT_KEY, PT_RAW, PT_NAME, PT_U32, PT_VER, PT_BOOL, PT_INT,
-	PT_FLAG };
+enum param_type { PT_KEY, PT_RAW, PT_NAME, PT_U32, PT_VER, PT_LONG, PT_BOOL,
+	PT_INT, PT_FLAG };
 
 enum param_id {
 #define PARAM(id, ...) id,
@@ -41,13 +41,25 @@ enum method_bits {
 	M_ANY		= 0xff
 };
 
-enum path_act { ACT_STORE, ACT_STATUS, ACT_TEXT, ACT_METRICS };
+enum path_act {
+	ACT_STORE, ACT_STATUS, ACT_TEXT, ACT_TABLE, ACT_METRICS,
+	/* Plans: a row of plans[] in plan.c each. */
+	ACT_PLAN,
+	ACT_LIST = ACT_PLAN, ACT_MANY, ACT_STAT, ACT_EXPORT, ACT_TASK,
+	ACT_MAX_
+};
 
 enum path_flags {
 	PF_WRITE	= 1 << 0,
 	PF_READ		= 1 << 1,
 	PF_BODY		= 1 << 2,
-	PF_CODED	= 1 << 3
+	PF_CODED	= 1 << 3,
+	PF_PLAIN	= 1 << 4,
+	PF_KEYBODY	= 1 << 5,
+	PF_NUMBER	= 1 << 6,
+	PF_TTL		= 1 << 7,
+	PF_ITEMS	= 1 << 8,
+	PF_REVERSE	= 1 << 9
 };
 
 struct param {
@@ -60,8 +72,9 @@ struct param {
 
 struct path {
 	const char	*path;
-	uint8_t		 on, methods, act, flags;
-	uint16_t	 msg;
+	uint8_t		 on, methods, act;
+	uint8_t		 type;		/* record type, 0 none */
+	uint16_t	 flags, msg;
 	uint64_t	 required, optional;
 	const char	*text, *help;
 };
@@ -80,7 +93,16 @@ unsigned		 method_bit(const char *name);
 int			 path_takes(const struct path *, unsigned method,
 			    int get_writes);
 
+/* Whether stores are asked. */
+static inline int
+path_asks(const struct path *row)
+{
+	return row->act == ACT_STORE || row->act >= ACT_PLAN;
+}
+
 /* doc/api.md. */
 void			 api_print(FILE *);
+/* The same for machines: a line of JSON a row (doc/testing.md). */
+void			 paths_print(FILE *);
 
 #endif

@@ -92,6 +92,21 @@ is_blank(uint8_t c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* Passes over blanks and a sign; returns 1 for a minus. */
+static int
+sign_read(const uint8_t **p, size_t *len)
+{
+	int	minus = 0;
+
+	while (*len > 0 && is_blank(**p))
+		(*p)++, (*len)--;
+	if (*len > 0 && (**p == '-' || **p == '+')) {
+		minus = **p == '-';
+		(*p)++, (*len)--;
+	}
+	return minus;
+}
+
 /*
  * What "stream >> uint32" of huststore makes of a text; big is what a number
  * beyond 32 bits becomes.
@@ -100,14 +115,8 @@ static int64_t
 lenient_u32(const uint8_t *p, size_t len, int64_t big)
 {
 	int64_t	num;
-	int	minus = 0;
+	int	minus = sign_read(&p, &len);
 
-	while (len > 0 && is_blank(*p))
-		p++, len--;
-	if (len > 0 && (*p == '-' || *p == '+')) {
-		minus = *p == '-';
-		p++, len--;
-	}
 	if (digits_read(p, len, &num) == 0)
 		return 0;
 	if (num > UINT32_MAX)
@@ -115,24 +124,52 @@ lenient_u32(const uint8_t *p, size_t len, int64_t big)
 	return minus ? (int64_t)(uint32_t)-num : num;
 }
 
-/* A decimal int64 and nothing else; *num is set only then. */
+/*
+ * Reads digits as an int64; returns how many, 0 also when there are none or
+ * it is out of range.
+ */
+static size_t
+int64_read(const uint8_t *p, size_t len, int minus, int64_t *num)
+{
+	uint64_t	v = 0, top = (uint64_t)INT64_MAX + (uint64_t)minus;
+	size_t		i;
+
+	for (i = 0; i < len && p[i] >= '0' && p[i] <= '9'; i++) {
+		if (v > (top - (uint64_t)(p[i] - '0')) / 10)
+			return 0;
+		v = v * 10 + (uint64_t)(p[i] - '0');
+	}
+	*num = minus ? (int64_t)(0 - v) : (int64_t)v;
+	return i;
+}
+
+/* A decimal int64 and nothing else. */
 static int
 strict_int(const uint8_t *p, size_t len, int64_t *num)
 {
-	uint64_t	v = 0, top = INT64_MAX;
-	int		minus = len > 1 && *p == '-';
-	size_t		i;
+	size_t	minus = len > 1 && *p == '-';
 
-	top += (uint64_t)minus;
-	if (len == 0)
-		return 0;
-	for (i = (size_t)minus; i < len; i++) {
-		if (p[i] < '0' || p[i] > '9' || v > (top - (p[i] - '0')) / 10)
-			return 0;
-		v = v * 10 + (p[i] - '0');
-	}
-	*num = minus ? (int64_t)(0 - v) : (int64_t)v;
-	return 1;
+	return len > 0 && int64_read(p + minus, len - minus, (int)minus,
+	    num) == len - minus;
+}
+
+/* What "stream >> int64" of huststore makes of a text. */
+static int64_t
+lenient_long(const uint8_t *p, size_t len)
+{
+	int64_t	num;
+	int	minus = sign_read(&p, &len);
+
+	return int64_read(p, len, minus, &num) == 0 ? 0 : num;
+}
+
+int
+text_number(const uint8_t *p, size_t len, int64_t *num)
+{
+	int	minus = sign_read(&p, &len);
+	size_t	n = int64_read(p, len, minus, num);
+
+	return n != 0 && (n == len || is_blank(p[n]));
 }
 
 static int
@@ -167,6 +204,11 @@ param_convert(const struct param *row, const uint8_t *p, size_t len,
 		break;
 	case PT_VER:
 		*num = lenient_u32(p, len, UINT32_MAX);
+		break;
+	case PT_LONG:
+		*num = lenient_long(p, len);
+		if (*num < row->min || *num > row->max)
+			*num = 0;
 		break;
 	case PT_BOOL:
 		*num = text_is(p, len, "true") || text_is(p, len, "1");

@@ -20,6 +20,7 @@ struct param_text {
 	uint32_t	 len;
 };
 
+/* v is set where given says so; look by params_num and params_text. */
 struct params {
 	uint64_t	 given;		/* present and not empty */
 	uint64_t	 bad;		/* of those: refused by its type */
@@ -53,6 +54,11 @@ size_t		 query_parse(struct params *, const struct path *,
  */
 long		 percent_decode(uint8_t *out, const char *in, size_t n);
 /*
+ * A number as huststore's hincrby reads it: blanks, a sign, digits, and behind
+ * them the end or a blank.  1, or 0: it is none, or not an int64.
+ */
+int		 text_number(const uint8_t *p, size_t len, int64_t *num);
+/*
  * Checks and converts one decoded value. E_OK or E_PARAM; *num is set for
  * types that are numbers.
  */
@@ -64,6 +70,14 @@ static inline int64_t
 params_num(const struct params *ps, enum param_id id)
 {
 	return (ps->given & B(id)) != 0 ? ps->v[id].num : param_table[id].def;
+}
+
+/* A text, or none. */
+static inline struct param_text
+params_text(const struct params *ps, enum param_id id)
+{
+	return (ps->given & B(id)) != 0 ? ps->v[id].text :
+	    (struct param_text){ NULL, 0 };
 }
 
 #endif

@@ -20,6 +20,7 @@ struct blob {
 	size_t		 charge;
 	struct coder	*coder;
 	struct listener	*listener;
+	uint8_t		*own;		/* bytes instead of data, or NULL */
 	size_t		 len;
 	uint8_t		 data[];
 };
@@ -40,6 +41,7 @@ blob_new(const struct request *r, size_t len, size_t extra)
 	b->listener = r->l;
 	b->charge = len + extra;
 	b->coder = NULL;
+	b->own = NULL;
 	b->len = len;
 	return b;
 }
@@ -51,6 +53,7 @@ blob_free(void *arg)
 
 	coder_free(b->coder);
 	budget_give(b->budget, b->charge);
+	free(b->own);
 	free(b);
 }
 
@@ -60,10 +63,24 @@ blob_response(struct blob *b)
 	struct MHD_Response	*resp;
 
 	resp = MHD_create_response_from_buffer_with_free_callback_cls(b->len,
-	    b->data, blob_free, b);
+	    b->own != NULL ? b->own : b->data, blob_free, b);
 	if (resp == NULL)
 		blob_free(b);
 	return resp;
+}
+
+struct MHD_Response *
+value_own(struct request *r, uint8_t *p, size_t n)
+{
+	struct blob	*b = blob_new(r, 0, n);
+
+	if (b == NULL) {
+		free(p);
+		return NULL;
+	}
+	b->own = p;
+	b->len = n;
+	return blob_response(b);
 }
 
 static ssize_t

@@ -4,6 +4,8 @@
 #ifndef WORKER_VALUE_H
 #define WORKER_VALUE_H
 
+#include <stddef.h>
+#include <stdint.h>
 #include <microhttpd.h>
 
 #include "proto/err.h"
@@ -17,5 +19,10 @@ struct request;
  */
 enum err	 value_response(struct request *, const struct frame *,
 		    struct MHD_Response **);
+/*
+ * The response for n malloc'ed bytes, which it takes over in any case.  NULL:
+ * neither memory nor budget.
+ */
+struct MHD_Response *value_own(struct request *, uint8_t *, size_t n);
 
 #endif

@@ -1,11 +1,10 @@
 /*
- * watch.h: what an operator is shown of a worker: slow requests, /metrics.
+ * watch.h: what an operator is shown of a worker: slow requests.
  */
 #ifndef WORKER_WATCH_H
 #define WORKER_WATCH_H
 
 #include <stddef.h>
-#include <microhttpd.h>
 
 struct request;
 
@@ -15,10 +14,4 @@ struct request;
  * the room of the request's texts.  vallen: bytes of the value answered.
  */
 void	 watch_answer(struct request *, int http, size_t vallen);
-/*
- * The response with the text of /metrics and its length; NULL when there is
- * neither memory nor budget for it.
- */
-struct MHD_Response *watch_metrics(struct request *, size_t *len);
-
 #endif

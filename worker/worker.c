@@ -7,6 +7,7 @@
  * failures of stores become 503 and 504.
  *
  *	wharf-worker --print-api	doc/api.md, from the table of paths
+ *	wharf-worker --print-paths	that table, a line of JSON a row
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ static struct worker	*self;
 static const struct handler worker_table[MSG_MAX] = {
 /* What a store answers to whatever it was asked. */
 #define MSG_STORE(name, num, from, tab, kmin, kmax, vmax, fn) \
-	[num] = { http_on_reply, FROM_STORE },
+	[num] = { call_on_reply, FROM_STORE },
 #include "proto/msg.def"
 };
 
@@ -69,7 +70,7 @@ on_link_down(struct actor *a, struct link *link)
 		w->stores[seat] = NULL;
 		w->nup--;
 	}
-	http_on_link_down(w, link_id(link));
+	calls_on_link_down(w, link_id(link));
 }
 
 static void
@@ -117,7 +118,8 @@ worker_leave(struct worker *w)
 {
 	/* MHD aborts the process if it is stopped with one suspended. */
 	w->leaving = 1;
-	http_abandon(w);
+	calls_abandon(w);
+	body_expire(w, 1);
 	listeners_stop(w);
 	connections_stop(w);
 	linger_stop(w->a.loop);
@@ -142,7 +144,7 @@ on_deadline(struct ev_loop *loop, struct ev_timer *watcher, int revents)
 	(void)loop;
 	(void)watcher;
 	(void)revents;
-	http_expire(self);
+	calls_expire(self);
 }
 
 static void
@@ -228,15 +230,26 @@ worker_free(struct worker *w)
 	free(w);
 }
 
+/* For people who build: 1 if the program was asked for a table. */
+static int
+print_table(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--print-api") == 0)
+		api_print(stdout);
+	else if (argc == 2 && strcmp(argv[1], "--print-paths") == 0)
+		paths_print(stdout);
+	else
+		return 0;
+	return 1;
+}
+
 int
 main(int argc, char **argv)
 {
 	int	code;
 
-	if (argc == 2 && strcmp(argv[1], "--print-api") == 0) {
-		api_print(stdout);
+	if (print_table(argc, argv))
 		return fflush(stdout) == 0 ? 0 : 1;
-	}
 	if ((self = calloc(1, sizeof(*self))) == NULL)
 		fatal("worker: state");
 	actor_init(&self->a, argc, argv, "worker", FROM_WORKER, worker_table,

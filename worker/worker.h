@@ -14,6 +14,7 @@
 #include "proto/clock.h"
 #include "supervisor/actor.h"
 #include "worker/budget.h"
+#include "worker/call.h"
 #include "worker/coding.h"
 #include "worker/connection.h"
 #include "worker/listener.h"
@@ -42,7 +43,6 @@ struct request {
 	struct MHD_Connection	*conn;
 	struct connection	*at;
 	const struct path	*path;		/* NULL: no such path */
-	struct params		 par;
 	uint8_t			 state, method;
 	uint8_t			 chunked, create_only, malformed, expects;
 	uint8_t			 discard, own_body;
@@ -57,12 +57,12 @@ struct request {
 	int64_t			 waited;	/* usec spent waiting for budget */
 	int64_t			 took;		/* usec from start to the answer */
 	uint8_t			 watched;	/* took is known */
-	uint64_t		 link;		/* RS_SENT: over which link */
-	uint64_t		 id;		/* RS_SENT: in the pending table */
-	unsigned		 slot;		/* RS_SENT: of the key */
+	uint8_t			 sent;		/* a store was asked */
+	uint16_t		 slot;		/* of its record */
 	mono_t			 due;		/* RS_SENT: when it is given up */
-	TAILQ_ENTRY(request)	 queue;		/* RS_SENT, the link was full */
-	uint8_t			 unsent;	/* is on w->unsent */
+	struct call		 call;		/* without a plan */
+	struct plan		*plan;		/* NULL: it is one message */
+	void			*plan_data;	/* the plan's own */
 	size_t			 urilen;
 	/* The texts of the query: in room, or of their own. */
 	uint8_t			*text;
@@ -78,6 +78,8 @@ struct request {
 	struct request		*up_next, *up_prev;
 	int			 uploading;
 	mono_t			 moved;
+	/* The rest is not cleared. */
+	struct params		 par;
 	uint8_t			 room[ROOM];
 };
 
@@ -91,11 +93,12 @@ struct worker {
 	struct request		*free;		/* spare requests */
 	unsigned		 nfree, active;
 	struct request		*up_head, *up_tail;
-	TAILQ_HEAD(, request)	 unsent;	/* wait for room on their link */
+	TAILQ_HEAD(, call)	 unsent;	/* wait for room on their link */
 	TAILQ_HEAD(, connection) quiet, idle;	/* see connection.c, oldest first */
 	struct ev_prepare	 pump;
 	struct ev_timer		 deadline, tick, hurry, look;
 	mono_t			 armed;		/* when deadline rings */
+	int64_t			 token;		/* of the last export */
 	int			 stopping;	/* answers, but accepts no more */
 	int			 leaving;	/* nothing may be suspended any more */
 	/* From the configuration. */

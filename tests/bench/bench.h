@@ -5,7 +5,8 @@
  *	ops.c		the next op: kind, key, value; what became of it
  *	loop.c		sockets: epoll, open and closed loop; with send.c
  *			(requests, pipelines) and conn.c (answers)
- *	http.c, resp.c	the words of a protocol (struct wire), for loop.c
+ *	http.c, resp.c	the words of a protocol (struct wire), for loop.c, made
+ *			by template.c
  *	wharf.c		libwharf in place of loop.c
  *	report.c	the JSON
  * One thread.  All times are int64 nanoseconds of CLOCK_MONOTONIC.
@@ -22,11 +23,21 @@
 
 #define KEY_LEN		16		/* key:000000000012 */
 #define KEY_DIGITS	12
+#define MGET_KEYS	64
+#define RANGE		100		/* members of a zrange, fields of hkeys */
+#define MEMBER_MAX	1024		/* bytes of a set's member */
+#define REQUEST_MAX	4096		/* bytes, without the value */
 #define DEPTH_MAX	500		/* sendmsg takes 1,024 pieces */
 #define STATUS_MAX	1000
 #define SECOND		((int64_t)1000000000)
 
-enum kind { OP_GET, OP_PUT, OP_DEL, OP_KINDS };
+/*
+ * On plain keys; on fields of the hash bh; members of the set bs; members of
+ * the sorted set bz, whose score is the key's number; 100 of them by score; a
+ * page of 100 fields; 64 plain keys in one request.
+ */
+enum kind { OP_GET, OP_PUT, OP_DEL, OP_HSET, OP_HGET, OP_SADD, OP_SISMEMBER,
+	OP_ZADD, OP_ZSCORE, OP_ZRANGE, OP_HKEYS, OP_MGET, OP_KINDS };
 enum dist { DIST_UNIFORM, DIST_SEQUENTIAL, DIST_ZIPF };
 
 extern const char *const kind_names[OP_KINDS];
@@ -80,11 +91,16 @@ struct bench {
 	char		*pool;		/* the values are windows of it */
 };
 
-/* One request with its key's digits still to be filled in. */
+/* One request with its keys' digits still to be filled in. */
 struct request {
-	char		 text[256];
+	char		 text[REQUEST_MAX];
 	size_t		 len;
-	size_t		 key_at;	/* where the digits begin in text */
+	struct {
+		size_t	 at;		/* where the digits begin in text */
+		unsigned add;		/* to the key's number */
+	} digits[MGET_KEYS + 1];
+	unsigned	 ndigits;
+	int		 value;		/* the value follows the text */
 	const char	*tail;		/* after the value; never NULL */
 	size_t		 tail_len;
 };
@@ -133,6 +149,15 @@ decimal(const char *p, const char *end)
 
 /* options.c; exits when they make no sense. */
 void	options_parse(struct options *, int argc, char **argv);
+
+/*
+ * template.c: text in which @ stands for key:<digits>, # for the digits, ^ for
+ * those of RANGE - 1 further on, $ for those of the i-th key of a request
+ * (counted), ~ for what makes a member o.size bytes long.
+ */
+void	template_put(struct request *, const struct options *, const char *text);
+/* Bytes that the text becomes. */
+size_t	template_size(const struct options *, const char *text);
 
 /* ops.c */
 void	bench_init(struct bench *);

@@ -100,13 +100,13 @@ class Bench:
 
     def load(self, side, row, address):
         """All keys of the row are there."""
-        mark = (side.server, row.first)
+        mark = (side.server, row.loads, row.first)
         if side.server not in ("wharf", "redis"):
             return
         if row.op != "del" and mark in self.loaded:
             return
         protocol = "http" if side.server == "wharf" else "resp"
-        d = generate(address(protocol), protocol, mix="put", first=row.first,
+        d = generate(address(protocol), protocol, mix=row.loads, first=row.first,
                      keys=row.keys, count=row.keys, dist="sequential",
                      size=row.size, connections=64)
         if d["errors"]["total"] != 0:

@@ -15,7 +15,7 @@
 
 #include "tests/bench/loop.h"
 
-#define STASH_MAX	4096u		/* the head of an answer */
+#define STASH_MAX	131072u		/* the head of an answer, an array */
 
 void
 conn_open(struct loop *l, struct conn *c)

@@ -1,4 +1,4 @@
-"""The figures that issue 3 asks for, from the medians of a run."""
+"""The figures that are asked for, from the medians of a run."""
 
 
 class Missing(Exception):
@@ -67,6 +67,18 @@ FIGURES = [
            rate("1s put 256 libwharf", "libwharf, 64", "Redis -P 64")),
     Figure("libwharf GET, one in flight: median latency to HTTP's", "<=", 0.7,
            p50("always get 256 one", "libwharf", "Wharf")),
+]
+FIGURES += [Figure("%s, 100 connections: rate to Redis's" % text, ">=", wanted,
+                   rate("1s %s 256" % op)) for op, text, wanted in (
+    ("hset", "hset 256 B", 1.0), ("hget", "hget 256 B", 1.0),
+    ("sadd", "sadd of 256 B members", 1.0),
+    ("sismember", "sismember of 256 B members", 1.0),
+    ("zadd", "zadd of 256 B members", 1.0),
+    ("zscore", "zscore of 256 B members", 1.0),
+    ("zrange", "zrangebyscore, 100 of 100,000", 1.0),
+    ("hkeys", "hkeys, a page of 100, to HSCAN COUNT 100", 1.0),
+    ("mget", "mget of 64 keys", 0.8))]
+FIGURES += [
     Figure("idle keep-alive connection", "<=", 40,
            lambda r: of(r, "idle", "Wharf", "bytes") / 1024, " KiB"),
 ]

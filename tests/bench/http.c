@@ -1,6 +1,6 @@
 /*
- * http.c: HTTP/1.1 as a key-value client speaks it: get and del are GETs, put
- * is a POST.  Of an answer only the status and Content-Length are read; one in
+ * http.c: HTTP/1.1 as a key-value client speaks it: what brings a value is a
+ * POST, all else a GET.  Of an answer only the status and Content-Length are read; one in
  * chunks would be "not an answer".
  */
 #include <stdio.h>
@@ -9,24 +9,63 @@
 
 #include "tests/bench/bench.h"
 
-#define KEY_PARAM	"?key=key:"
+static const struct {
+	const char	*method, *target;
+	int		 value;
+} verbs[OP_KINDS] = {
+	[OP_GET] = { "GET", "get?key=@", 0 },
+	[OP_PUT] = { "POST", "put?key=@", 1 },
+	[OP_DEL] = { "GET", "del?key=@", 0 },
+	[OP_HSET] = { "POST", "hset?tb=bh&key=@", 1 },
+	[OP_HGET] = { "GET", "hget?tb=bh&key=@", 0 },
+	[OP_SADD] = { "GET", "sadd?tb=bs&key=@~", 0 },
+	[OP_SISMEMBER] = { "GET", "sismember?tb=bs&key=@~", 0 },
+	[OP_ZADD] = { "GET", "zadd?tb=bz&score=#&key=@~", 0 },
+	[OP_ZSCORE] = { "GET", "zscore?tb=bz&key=@~", 0 },
+	[OP_ZRANGE] = { "GET",
+	    "zrangebyscore?tb=bz&min=#&max=^&offset=0&size=100", 0 },
+	[OP_HKEYS] = { "GET", "hkeys?tb=bh&offset=0&size=100", 0 },
+	[OP_MGET] = { "POST", "mget", 0 },
+};
+
+/* The netstrings of an mget; returns their length. */
+static size_t
+http_keys(struct request *r, const struct options *o)
+{
+	size_t		was = r->len;
+	unsigned	i;
+
+	for (i = 0; i < MGET_KEYS; i++)
+		template_put(r, o, "16:key:$,");
+	return r->len - was;
+}
 
 static void
 http_request(const struct options *o, enum kind kind, struct request *r)
 {
-	char	length[64] = "";
+	struct request	keys = { .len = 0 };
+	char		text[512];
+	size_t		body = verbs[kind].value ? o->size : 0;
 
-	if (kind == OP_PUT)
-		(void)snprintf(length, sizeof(length),
-		    "Content-Length: %zu\r\n", o->size);
-	r->len = (size_t)snprintf(r->text, sizeof(r->text),
-	    "%s /hustdb/%s" KEY_PARAM "%0*d HTTP/1.1\r\nHost: %.64s\r\n%s\r\n",
-	    kind == OP_PUT ? "POST" : "GET", kind_names[kind], KEY_DIGITS, 0,
-	    o->address, length);
-	r->key_at = (size_t)(strstr(r->text, KEY_PARAM) - r->text) +
-	    sizeof(KEY_PARAM) - 1;
+	memset(r, 0, sizeof(*r));
+	r->value = verbs[kind].value;
 	r->tail = "";
-	r->tail_len = 0;
+	if (kind == OP_MGET)
+		body = http_keys(&keys, o);
+	(void)snprintf(text, sizeof(text), "%s /hustdb/", verbs[kind].method);
+	template_put(r, o, text);
+	template_put(r, o, verbs[kind].target);
+	(void)snprintf(text, sizeof(text), " HTTP/1.1\r\nHost: %.64s\r\n",
+	    o->address);
+	template_put(r, o, text);
+	if (body > 0) {
+		(void)snprintf(text, sizeof(text), "Content-Length: %zu\r\n",
+		    body);
+		template_put(r, o, text);
+	}
+	template_put(r, o, "\r\n");
+	if (kind == OP_MGET)
+		(void)http_keys(r, o);
 }
 
 /* One header line, without its end. */

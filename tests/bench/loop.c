@@ -46,7 +46,8 @@ loop_init(struct loop *l)
 		(void)setrlimit(RLIMIT_NOFILE, &rl);
 	}
 	for (i = 0; i < OP_KINDS; i++)
-		l->wire->request(o, (enum kind)i, &l->requests[i]);
+		if (o->mix[i] > 0)
+			l->wire->request(o, (enum kind)i, &l->requests[i]);
 	l->conns = calloc(o->conns, sizeof(*l->conns));
 	l->idle = calloc(o->conns, sizeof(struct conn *));
 	l->in = malloc(LOOP_IN);

@@ -6,6 +6,10 @@ SIZES = (256, 1024, 4096, 16384, 65536)
 # Keys by size: enough that no cache holds them by accident, and quickly put.
 KEYS = {256: 100000, 1024: 50000, 4096: 20000, 16384: 5000, 65536: 1000}
 DEL_KEYS = {1: 4000, 8: 20000}
+# Of other types: what stores the keys that a verb reads.
+LOADS = {"hset": "hset", "hget": "hset", "hkeys": "hset", "sadd": "sadd",
+         "sismember": "sadd", "zadd": "zadd", "zscore": "zadd",
+         "zrange": "zadd", "mget": "put"}
 BIG_STEP = 10 ** 9              # ranges of keys that do not touch
 
 
@@ -31,6 +35,11 @@ class Row:
         """Keys that are deleted are not those that others read."""
         at = SIZES.index(self.size) + 1
         return BIG_STEP * (at + (10 if self.op == "del" else 0))
+
+    @property
+    def loads(self):
+        """The verb that stores its keys."""
+        return LOADS.get(self.op, "put")
 
     @property
     def keys(self):
@@ -78,7 +87,12 @@ def short_rows():
         Row("always get 256 one", "always",
             [wharf(), redis(), wharf("libwharf", protocol="wharf")], conns=1),
         Row("always put 256 one", "always", pair(), conns=1, op="put"),
-    ] + tool_rows()
+    ] + type_rows() + tool_rows()
+
+
+def type_rows():
+    """Every other type of data, in turn with Redis's."""
+    return [Row("1s %s 256" % op, "1s", pair(), op=op) for op in LOADS]
 
 
 def tool_rows():

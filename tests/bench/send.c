@@ -36,14 +36,15 @@ batch_op(struct loop *l, const struct op *op)
 	const struct request	*r = &l->requests[op->kind];
 	struct batch		*t = &l->batch;
 	size_t			 size = l->b->o.size;
+	unsigned		 i;
 
-	key_digits(t->text + t->len + r->key_at, op->key);
-	memcpy(t->text + t->len, r->text, r->key_at);
-	memcpy(t->text + t->len + r->key_at + KEY_DIGITS,
-	    r->text + r->key_at + KEY_DIGITS, r->len - r->key_at - KEY_DIGITS);
+	memcpy(t->text + t->len, r->text, r->len);
+	for (i = 0; i < r->ndigits; i++)
+		key_digits(t->text + t->len + r->digits[i].at,
+		    op->key + r->digits[i].add);
 	batch_piece(t, t->text + t->len, r->len);
 	t->len += r->len;
-	if (op->kind != OP_PUT)
+	if (!r->value)
 		return;
 	if (size <= COPY_MAX)
 		batch_copy(t, value_of(l->b, op->key), size);

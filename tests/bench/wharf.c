@@ -111,6 +111,8 @@ client_open(struct client *c, int ep)
 	unsigned		i;
 
 	o.name = "wharf-bench";
+	if (b->o.mix[OP_GET] + b->o.mix[OP_PUT] + b->o.mix[OP_DEL] != 100)
+		die("libwharf: get, put and del only");
 	e = wharf_connect(&c->w, b->o.address, &o);
 	if (e != WHARF_OK)
 		die("libwharf: connect: %s", wharf_status_text(e));

@@ -1,5 +1,5 @@
-"""Writes the inputs of fuzz_wal, fuzz_manifest, fuzz_record and fuzz_lane that
-people thought of; run it where a new one is added.  ok-* must be taken, bad-*
+"""Writes the inputs of fuzz_wal, fuzz_manifest, fuzz_record, fuzz_lane,
+fuzz_list and fuzz_many that people thought of; run it where a new one is added.  ok-* must be taken, bad-*
 refused.  The heads of the fuzz_*.c say what an input looks like; checksums are
 the target's work.
 """
@@ -94,7 +94,7 @@ def wal():
 
 
 # -- MANIFEST ----------------------------------------------------------------
-MAN = """wharf-manifest 1
+MAN = """wharf-manifest 2
 node 00c0ffee00c0ffee
 store 0 of 2 files 16
 boot 0d1cf5bc-6d8a-4a0e-a6e5-3f6b1e0c7f11
@@ -110,6 +110,14 @@ next 1 2
 slot 7 3 00112233445566778899aabbccddeeff
 expiry 0 29000000 100
 """
+TABLES = """sums 425000000
+table K - 3 300 3072 0
+table H long:name_of.A 2 30 2048 111669149696000000
+ends 425000001 1 15 1024
+ends 4294967295 1 15 1024
+table S a%0A%25 1 5 1024 5
+table Z {0} {1} {1} {1} {2}
+""".format("z" * 64, 2**63 - 1, 2**64 - 1)
 
 
 def manifest():
@@ -119,13 +127,17 @@ def manifest():
     w("ok-files", MAN + FILES)
     w("ok-other-order", "".join(MAN.splitlines(True)[:1]) + FILES +
       "".join(MAN.splitlines(True)[1:]))
+    w("ok-version-1", (MAN + FILES).replace("manifest 2", "manifest 1"))
+    w("ok-tables", MAN + FILES + TABLES)
+    w("ok-ends", MAN + TABLES + "".join("ends %d 1 2 1024\n" % i
+                                        for i in range(1, 300)))
     w("ok-expiry", MAN + "".join("expiry 0 %d 1\n" % i for i in range(200)))
     w("ok-largest", MAN + "file 63 {0} 9223372036854775807 {0} {0} {0}\n".format(
         2**64 - 2).replace("63", "15") + "next 15 %d\n" % (2**64 - 1))
     w("ok-boot-empty", MAN.replace("0d1cf5bc-6d8a-4a0e-a6e5-3f6b1e0c7f11", ""))
     bad = {
-        "empty": "", "newer": MAN.replace("manifest 1", "manifest 2"),
-        "zero-version": MAN.replace("manifest 1", "manifest 0"),
+        "empty": "", "newer": MAN.replace("manifest 2", "manifest 3"),
+        "zero-version": MAN.replace("manifest 2", "manifest 0"),
         "no-newline": MAN[:-1], "missing-line": MAN.replace("clean 0\n", ""),
         "twice": MAN + "lsn 1\n", "unknown-line": MAN + "colour blue\n",
         "blank-line": MAN + "\n", "leading-zero": MAN.replace("4711", "04711"),
@@ -147,10 +159,27 @@ def manifest():
         "slot-1024": MAN + "slot 1024 1 00112233445566778899aabbccddeeff\n",
         "slot-digest": MAN + "slot 1 1 00112233445566778899aabbccddeef\n",
         "nul": MAN.replace("lsn ", "lsn \0"),
+        "tables-version-1": (MAN + TABLES).replace("manifest 2", "manifest 1"),
+        "sums-twice": MAN + TABLES + "sums 1\n",
+        "sums-largest": MAN + "sums 4294967295\n",
+        "table-type": MAN + "table Q a 1 1 1 1\n",
+        "table-no-type": MAN + "table ",
+        "table-no-name": MAN + "table H  1 1 1 1\n",
+        "table-key-name": MAN + "table K a 1 1 1 1\n",
+        "table-name-long": MAN + "table H " + "n" * 65 + " 1 1 1 1\n",
+        "table-escape-plain": MAN + "table H %61 1 1 1 1\n",
+        "table-escape-lower": MAN + "table H %0a 1 1 1 1\n",
+        "table-escape-nul": MAN + "table H %00 1 1 1 1\n",
+        "table-escape-cut": MAN + "table H %2 1 1 1 1\n",
+        "table-too-big": MAN + "table H a %d 1 1 1\n" % 2**63,
+        "table-short": MAN + "table H a 1 1 1\n",
+        "ends-alone": MAN + "ends 1 1 1 1\n",
+        "ends-no-step": MAN + TABLES + "ends 0 1 1 1\n",
+        "ends-late": MAN + TABLES + "ends 4294967296 1 1 1\n",
     }
     for name, text in bad.items():
         w("bad-" + name, text)
-    words = [line.split()[0] for line in (MAN + FILES).splitlines()]
+    words = [line.split()[0] for line in (MAN + FILES + TABLES).splitlines()]
     with open(os.path.join(HERE, "manifest.dict"), "w") as f:
         for word in sorted(set(words)):
             f.write('"%s "\n' % word)
@@ -233,10 +262,100 @@ def lanes():
         w("bad-length-" + name, send(100) + length(0, n) + recv() + talk)
 
 
+# -- many operations, many answers ---------------------------------------------
+def op(type_=b"K", tab=b"", key=b"key", value=b"", flags=0, ver=0, ttl=0, **say):
+    """say: other lengths than those of the bytes."""
+    return struct.pack(
+        "<cBHIqII", type_, say.get("tablen", len(tab)), flags, ver, ttl,
+        say.get("keylen", len(key)), say.get("vallen", len(value))) + \
+        tab + key + value
+
+
+def answer(status=0, value=b"", flags=0, ver=0, ttl=0, vallen=None):
+    return struct.pack("<HHIqI", status, flags, ver, ttl,
+                       len(value) if vallen is None else vallen) + value
+
+
+def many():
+    def w(name, *parts):
+        write("many", name, b"".join(parts))
+    ops, answers = b"\x00", b"\x01"
+    w("ok-get", ops, op(), op(b"H", b"tab", b"k" * 300), op(b"Z", b"z" * 64))
+    w("ok-put", ops, op(value=b"v", ver=7, ttl=1000),
+      op(b"H", b"tab", value=b"v" * 70000, flags=2), op(b"S", b"set", flags=4))
+    w("ok-type", ops, op(b"?", b"\x00/"))      # for the handler to refuse
+    w("ok-longest", ops, op(key=b"k" * 65536))
+    w("ok-nothing", ops)
+    w("ok-answers", answers, answer(0, b"value", ver=3, ttl=-1), answer(10),
+      answer(7, flags=8, ver=4))
+    w("ok-no-answers", answers)
+    w("bad-empty")
+    w("bad-short-head", ops, op()[:23])
+    w("bad-short-key", ops, op()[:-1])
+    w("bad-left-over", ops, op(), b"\x00")
+    w("bad-no-key", ops, op(key=b""))
+    w("bad-long-table", ops, op(tab=b"t" * 65))
+    w("bad-long-key", ops, op(key=b"k" * 65537))
+    w("bad-value-beyond", ops, op(value=b"v", vallen=2))
+    w("bad-value-huge", ops, op(value=b"v", vallen=0xffffffff))
+    w("bad-key-huge", ops, op(keylen=0xfffffff0, vallen=0x20))
+    w("bad-status", answers, answer(), answer(4000))
+    w("bad-pending", answers, answer(1))
+    w("bad-answer-beyond", answers, answer(0, b"v", vallen=2))
+    w("bad-answer-short", answers, answer()[:19])
+
+
+# -- listings ------------------------------------------------------------------
+def ask(order=0, flags=0, file=0, start=0, end=1024, limit=100, cover=0,
+        offset=0, least=0, most=0):
+    return struct.pack("<BBHHHIB3xQqq24x", order, flags, file, start, end,
+                       limit, cover, offset, least, most)
+
+
+def item(type_, tab, key, val=b"", ver=1, ttl=0, score=0, damaged=0,
+         keylen=None):
+    return struct.pack(
+        "<cBBxIqqII", type_, damaged, len(tab), ver, ttl, score,
+        len(key) if keylen is None else keylen, len(val)) + tab + key + val
+
+
+def listing():
+    def page(flags, file, count, passed, *items):
+        return struct.pack("<BxHIQQ8x", flags, file, count, passed, 0) + \
+            b"".join(items)
+
+    def w(name, data):
+        write("list", name, data)
+    w("ok-ask", ask())
+    w("ok-ask-score", ask(2, 5, 3, 1, 2, 1000, 1, 10 ** 6, -2 ** 63,
+                          2 ** 63 - 1))
+    w("bad-ask-order", ask(3))
+    w("bad-ask-more", ask(0, 16))
+    w("bad-ask-short", ask()[:-1])
+    w("bad-ask-reserved", ask()[:-1] + b"\1")
+    w("ok-empty", page(0, 0, 0, 0))
+    w("ok-items", page(16, 2, 3, 7, item(b"K", b"", b"key", b"value", 3, 5000),
+                       item(b"Z", b"rank", b"m\0n", score=-2 ** 63),
+                       item(b"H", b"h", b"f", damaged=1)))
+    w("bad-item-cut", page(0, 0, 1, 0, item(b"K", b"", b"key", b"value"))[:-1])
+    w("bad-item-keylen", page(0, 0, 1, 0, item(b"K", b"", b"k", keylen=65537)))
+    w("bad-head-flags", page(1, 0, 0, 0))
+    w("ok-line", b'{"key":"a2V5","val":"dg==","ver":12,"ttl":3}\n')
+    w("ok-line-damaged", b'{"key":"a2V5","ver":12,"damaged":true,"tb":"t",'
+      b'"ty":"H"}\n')
+    w("ok-line-score", b'{"key":"YQ==","val":"-9223372036854775808","ver":1,'
+      b'"tb":"t","ty":"Z"}\n')
+    w("bad-line-base64", b'{"key":"a2V","ver":12}\n')
+    w("bad-line-order", b'{"ver":12,"key":"a2V5"}\n')
+    w("bad-line-end", b'{"key":"a2V5","ver":12}')
+
+
 if __name__ == "__main__":
-    for folder in ("wal", "manifest", "record", "lane"):
+    for folder in ("wal", "manifest", "record", "lane", "many", "list"):
         os.makedirs(os.path.join(HERE, folder), exist_ok=True)
     wal()
     manifest()
     records()
     lanes()
+    many()
+    listing()

@@ -2,12 +2,31 @@
 after a power cut at a given instant.
 
 A state is None (absent) or (version, value).  Each connection has keys of its
-own, so the operations on a key follow one another."""
+own, so the operations on a key follow one another.  A key is a plain one or a
+member of the hash h, the set s or the sorted set z; a set's member has an empty
+value, a sorted set's its score."""
 
+import base64
+import json
 import random
 import time
 
 from client import build
+
+# How each kind of key is read, stored and deleted.
+READ = {"K": "get?key=%s", "H": "hget?tb=h&key=%s",
+        "S": "sismember?tb=s&key=%s", "Z": "zscore?tb=z&key=%s"}
+STORE = {"K": "put?key=%s", "H": "hset?tb=h&key=%s", "S": "sadd?tb=s&key=%s",
+         "Z": "zadd?tb=z&key=%s&score=%s"}
+DELETE = {"K": "del?key=%s", "H": "hdel?tb=h&key=%s", "S": "srem?tb=s&key=%s",
+          "Z": "zrem?tb=z&key=%s"}
+KINDS = "KHKSKZ"            # of the keys of a connection, in turn
+# A table, how it is listed whole, and how its members are counted.
+TABLES = {"H": ("h", "hkeys?tb=h&offset=0&size=1000&noval=false", "hlen?tb=h"),
+          "S": ("s", "smembers?tb=s&offset=0&size=1000", "scard?tb=s"),
+          "Z": ("z", "zrangebyrank?tb=z&offset=0&size=1000&noval=false",
+                "zcard?tb=z")}
+ABSENT = (404, 412)         # 412: nor is there any other of its table
 
 # `1s` may lose the last second; as much again for a machine that is busy.
 LOSS = 2.0
@@ -34,8 +53,8 @@ class Read:
 
 
 class Key:
-    def __init__(self, name, base):
-        self.name = name
+    def __init__(self, name, kind, base):
+        self.name, self.kind = name, kind
         self.base = base            # possible at the start; the oldest first
         self.ops = []               # writes, in their order
         self.sure = False
@@ -57,6 +76,10 @@ class Key:
         return out
 
 
+def ask(table, key):
+    return build("GET", "/hustdb/" + table[key.kind] % key.name)
+
+
 def number(reply, name):
     v = reply.header(name)
     return None if v is None else int(v)
@@ -66,14 +89,17 @@ class History:
     """A source for Load (load.py): puts, deletes and reads."""
 
     def __init__(self, conns, keys, allowed, label, seed):
-        names = [["c%dk%d" % (i, k) for k in range(keys)] for i in range(conns)]
-        self.keys = [[Key(n, allowed.get(n, [None])) for n in row]
-                     for row in names]
+        self.keys = [[self.key("c%dk%d" % (i, k), k, allowed)
+                      for k in range(keys)] for i in range(conns)]
         self.r = random.Random(seed)
         self.label = label
         self.serial = 0
         self.acked = 0
         self.bad = []
+
+    @staticmethod
+    def key(name, k, allowed):
+        return Key(name, KINDS[k % len(KINDS)], allowed.get(name, [None]))
 
     def all(self):
         return [k for row in self.keys for k in row]
@@ -95,23 +121,35 @@ class History:
         dice = self.r.random()
         if dice < 0.15 or not key.sure:
             read = Read(self.r.choice(self.r.choice(self.keys)))
-            return build("GET", "/hustdb/get?key=" + read.key.name), read
+            return ask(READ, read.key), read
         old = key.now()
         if dice < 0.25 and old is not None:
             op = Op(key, None)
-            request = build("GET", "/hustdb/del?key=" + key.name)
+            request = ask(DELETE, key)
         else:
-            value = self.value(key.name)
-            op = Op(key, ((old[0] if old else 0) + 1, value))
-            request = build("POST", "/hustdb/put?key=" + key.name, value)
+            op, request = self.store(key, (old[0] if old else 0) + 1)
         key.ops.append(op)
         return request, op
+
+    def store(self, key, version):
+        if key.kind in "KH":
+            value = self.value(key.name)
+            return Op(key, (version, value)), build(
+                "POST", "/hustdb/" + STORE[key.kind] % key.name, value)
+        value = b""
+        args = key.name
+        if key.kind == "Z":
+            self.serial += 1
+            value = b"%d" % (self.serial * self.r.choice((1, -1)))
+            args = (key.name, value.decode())
+        return Op(key, (version, value)), build(
+            "GET", "/hustdb/" + STORE[key.kind] % args)
 
     # -- judging answers ---------------------------------------------------
     def done(self, _i, what, reply):
         status = 0 if reply is None else reply.status
         if isinstance(what, Read):
-            if status in (200, 404):
+            if status == 200 or status in ABSENT:
                 self.seen(what, reply)
         elif status == 200:
             self.answered(what, reply)
@@ -175,11 +213,39 @@ class Sweep:
         if not self.todo:
             return None
         key = self.todo.pop()
-        return build("GET", "/hustdb/get?key=" + key.name), key
+        return ask(READ, key), key
 
     def done(self, _i, key, reply):
-        if reply is None or reply.status not in (200, 404):
+        if reply is None or reply.status not in (200,) + ABSENT:
             self.todo.append(key)
             return
         self.left -= 1
         self.history.observe(key, reply)
+
+
+def disagreements(history, get):
+    """After a sweep: what listings (the indexes) and counts (the catalogue) say
+    other than the records did.  get: target -> (status, body), never 503."""
+    bad = []
+    for kind, (table, listing, count) in TABLES.items():
+        want = {k.name: k.now() for k in history.all()
+                if k.kind == kind and k.now() is not None}
+        status, body = get("/hustdb/" + listing)
+        got = {} if status == 412 else {
+            base64.b64decode(o["key"]).decode(): (o["ver"], value_of(kind, o))
+            for o in json.loads(body)}
+        bad += ["%s lists %s as %s, read %s" % (
+            table, n, short(got.get(n)), short(want.get(n)))
+            for n in sorted(set(want) | set(got)) if want.get(n) != got.get(n)]
+        status, body = get("/hustdb/" + count)
+        counted = 0 if status == 412 else int(body)
+        if counted != len(want):
+            bad.append("%s counts %d members, %d were read" % (
+                table, counted, len(want)))
+    return bad
+
+
+def value_of(kind, o):
+    if kind == "Z":
+        return o["val"].encode()
+    return base64.b64decode(o.get("val", ""))

@@ -22,14 +22,14 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "system"))
-from history import LOSS, History, Sweep                            # noqa: E402
+from history import LOSS, History, Sweep, disagreements             # noqa: E402
 from load import Load                                               # noqa: E402
 from node import BUILD, Node, wait_for                              # noqa: E402
 
 LIB = os.path.join(BUILD, "tests", "powercut", "powercut.so")
 ROOM = 1 << 30
 CONNS = 24
-KEYS = 4                    # of each connection
+KEYS = 6                    # of each connection, all types
 DELAY = 600                 # usec that a sync takes at most
 READY = 40                  # seconds; a start with a cut in it takes longer
 OPTS = {"stores.files": 2, "stores.segment": "1M",
@@ -194,6 +194,7 @@ class Round:
         load = Load(node.addr, CONNS, None)
         try:
             self.check(load)
+            self.agree(node)
             self.work(load)
         finally:
             load.close()
@@ -234,6 +235,20 @@ class Round:
             raise Found("%d keys cannot be read" % sweep.left)
         self.run.seen += CONNS * KEYS
         self.complain("keys are wrong")
+
+    def agree(self, node):
+        """Records, catalogue and indexes say the same."""
+        def get(target):
+            a = wait_for(target, READY, lambda: self.answer(node, target), 0.02)
+            return a.status, a.body
+        self.history.bad += disagreements(self.history, get)
+        self.complain("disagreements")
+
+    @staticmethod
+    def answer(node, target):
+        """None while it is not ready (503) or the store was just killed."""
+        a = node.ask("GET", target)
+        return None if a.status in (503, 504) else a
 
     def complain(self, what):
         if self.history.bad:

@@ -24,8 +24,9 @@ MAGIC = b"WRF1"
 VERSION = 1
 PIECE = 1 << 20                 # most value bytes in one frame
 
-REPLY, IS_DUP, CREATE, VERERROR = 1, 2, 4, 8
-HELLO, GET, PUT, DEL, EXIST = 1, 32, 33, 34, 35
+REPLY, IS_DUP, CREATE, VERERROR, ADD, SUB, REVERSE = 1, 2, 4, 8, 16, 32, 64
+HELLO, GET, PUT, DEL, EXIST, INCR, ZADD, EXPIRE = 1, 32, 33, 34, 35, 36, 37, 38
+LIST, ZCOUNT, ZRANK, MGET, MPUT, EXPORT, TASK = 39, 40, 41, 44, 45, 46, 47
 DESK_HELLO, DESK_PING = 48, 49
 
 ROLE_STORE, ROLE_CLIENT = 2, 4
@@ -34,6 +35,8 @@ ROLE_STORE, ROLE_CLIENT = 2, 4
 OK, BADMSG, PARAM, VERSION_CONFLICT, DENIED = 0, 2, 3, 7, 8
 NOTFOUND, EXISTS, UNKNOWN, NOTREADY, FULL = 10, 16, 22, 23, 25
 STALE, READONLY, EXPIRED, TIMEOUT, NOSPACE = 27, 28, 29, 30, 32
+TYPE, TOOBIG, NUMBER = 15, 17, 33
+BUILDING, TASKS, SNAPSHOT, COVER = 35, 37, 38, 39
 
 assert HEAD.size == 112
 
@@ -41,7 +44,8 @@ Frame = collections.namedtuple(
     "Frame", "msg flags status slot type kind id sender receiver epoch "
     "deadline voff vtotal ver ttl score stamp prev table key value")
 
-Answer = collections.namedtuple("Answer", "status ver vererror value ttl")
+Answer = collections.namedtuple(
+    "Answer", "status ver vererror value ttl score", defaults=(0,))
 
 
 class NngError(OSError):
@@ -67,14 +71,40 @@ def deadline(seconds):
 
 
 def pack(msg, ident, key=b"", value=b"", flags=0, ver=0, ttl=0, type_=ord("K"),
-         receiver=0, sender=0, limit=0, voff=0, vtotal=None):
+         receiver=0, sender=0, limit=0, voff=0, vtotal=None, table=b"",
+         score=0):
     """One frame as bytes."""
     head = HEAD.pack(
         MAGIC, VERSION, HEAD.size // 8, msg, flags, 0, slot(key) if key else 0,
-        type_, 0, ident, sender, receiver, 0, limit, 0, 0, len(key),
+        type_, 0, ident, sender, receiver, 0, limit, len(table), 0, len(key),
         len(value), voff, len(value) if vtotal is None else vtotal, ver, ttl,
-        0, bytes(16), bytes(16))
-    return head + key + value
+        score, bytes(16), bytes(16))
+    return head + table + key + value
+
+
+# -- many operations in one message ---------------------------------------------
+
+OP = struct.Struct("<BBHIqII")
+MANY_ANSWER = struct.Struct("<HHIqI")
+
+
+def pack_op(key, value=b"", type_=ord("K"), table=b"", flags=0, ver=0, ttl=0):
+    return OP.pack(type_, len(table), flags, ver, ttl, len(key),
+                   len(value)) + table + key + value
+
+
+def unpack_many(data):
+    """The answers in the value of an MGET's or MPUT's answer."""
+    answers, at = [], 0
+    while at < len(data):
+        status, flags, ver, ttl, length = MANY_ANSWER.unpack_from(data, at)
+        at += MANY_ANSWER.size
+        if at + length > len(data):
+            raise ProtocolError("an answer longer than its message")
+        answers.append(Answer(status, ver, bool(flags & VERERROR),
+                              bytes(data[at:at + length]), ttl))
+        at += length
+    return answers
 
 
 def unpack(data):
@@ -100,6 +130,52 @@ def unpack(data):
             epoch, limit, voff, vtotal, ver, ttl, score, stamp, prev,
             data[table:key], data[key:value], data[value:at]))
     return frames
+
+
+# -- listings -------------------------------------------------------------------
+
+KEYS, RANK, SCORE = 0, 1, 2
+LIST_VALUES, LIST_ONE_FILE, LIST_REVERSE, LIST_ASYNC, LIST_MORE = 1, 2, 4, 8, 16
+LIST_HEAD = struct.Struct("<BxHIQQ8x")
+LIST_ITEM = struct.Struct("<cBBxIqqII")
+LOW, HIGH = -2 ** 63, 2 ** 63 - 1
+
+Page = collections.namedtuple("Page", "flags file count passed total items")
+Item = collections.namedtuple(
+    "Item", "type damaged ver ttl score table key value")
+
+
+def pack_ask(order=KEYS, flags=0, file=0, start=0, end=1024, limit=1000,
+             offset=0, least=LOW, most=HIGH, cover=0):
+    return struct.pack("<BBHHHIB3xQqq24x", order, flags, file, start, end,
+                       limit, cover, offset, least, most)
+
+
+def unpack_page(data):
+    page = Page(*LIST_HEAD.unpack_from(data), [])
+    at = LIST_HEAD.size
+    while at < len(data):
+        (type_, damaged, tablen, ver, ttl, score, keylen,
+         vallen) = LIST_ITEM.unpack_from(data, at)
+        table = at + LIST_ITEM.size
+        key = table + tablen
+        value = key + keylen
+        at = value + vallen
+        if at > len(data):
+            raise ProtocolError("an item longer than its page")
+        page.items.append(Item(
+            type_.decode(), damaged, ver, ttl, score, data[table:key],
+            data[key:value], data[value:at]))
+    if len(page.items) != page.count:
+        raise ProtocolError("another number of items than the head says")
+    return page
+
+
+def last_key(item, order):
+    """Where a listing goes on that ended with this item."""
+    if order == KEYS:
+        return item.type.encode() + item.table + b"\0" + item.key
+    return struct.pack(">Q", item.score + 2 ** 63) + item.key
 
 
 # -- nng ----------------------------------------------------------------------
@@ -287,6 +363,7 @@ class Client:
                                 value[voff:voff + PIECE], voff=voff,
                                 vtotal=len(value), **fields))
             first = b""             # only the first piece has the key
+            fields["table"] = b""
         self.waiting.add(self.last_id)
         return self.last_id
 
@@ -305,7 +382,7 @@ class Client:
         self.waiting.remove(frame.id)
         self.answers[frame.id] = Answer(
             frame.status, frame.ver, bool(frame.flags & VERERROR), value,
-            frame.ttl)
+            frame.ttl, frame.score)
 
     def wait(self, ident):
         """The answer to a request; NngError when none comes in time."""
@@ -328,6 +405,16 @@ class Client:
 
     def exist(self, key):
         return self.wait(self.send(EXIST, key))
+
+    def do(self, msg, key, value=b"", type_="K", **fields):
+        """Any message about a record of any type."""
+        return self.wait(self.send(msg, key, value, type_=ord(type_),
+                                   **fields))
+
+    def many(self, msg, ops):
+        """MGET or MPUT of what pack_op made; the answer and what it has."""
+        answer = self.wait(self.send(msg, b"", b"".join(ops)))
+        return answer, unpack_many(answer.value)
 
 
 setattr(Client, "del", Client.delete)   # its name on the wire

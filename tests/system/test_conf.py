@@ -260,7 +260,7 @@ def edit(path, old, new):
 @pytest.mark.limit(90)
 @pytest.mark.parametrize("name,old,new", [
     ("NODE", r"^(wharf-node) 1$", r"\1 2"),
-    ("MANIFEST", r"^(wharf-manifest) 1$", r"\1 2")])
+    ("MANIFEST", r"^(wharf-manifest) 2$", r"\1 3")])
 def test_newer_version_is_refused(nodes, name, old, new):
     n = made(nodes)
     path = find(n.data, name)[0]

@@ -98,7 +98,7 @@ def test_methods(node, key):
 @pytest.mark.parametrize("method,command", [
     ("POST", "get"), ("PUT", "get"), ("DELETE", "get"), ("PATCH", "get"),
     ("POST", "exist"), ("PUT", "exist"), ("DELETE", "exist"),
-    ("DELETE", "put"), ("OPTIONS", "put"), ("PUT", "del"), ("BREW", "get")])
+    ("DELETE", "put"), ("OPTIONS", "put"), ("PATCH", "del"), ("BREW", "get")])
 def test_wrong_method(node, key, prefix, method, command):
     body = b"x" if method in ("POST", "PUT") else None
     refused(node.ask(method, url(prefix, command, "key=" + enc(key)), body), 405)

@@ -73,8 +73,8 @@ class Drive:
             word.split("=") for word in self(line).split())}
 
     def info(self):
-        return dict(zip(("stores", "up", "lanes", "in_flight", "reconnects"),
-                        map(int, self("info").split())))
+        return dict(zip(("stores", "up", "lanes", "in_flight", "reconnects",
+                         "files"), map(int, self("info").split())))
 
     def close(self):
         self.proc.stdin.close()
@@ -537,4 +537,4 @@ def test_example_of_the_manual(node, tmp_path):
     out = subprocess.run(["./prog"], cwd=tmp_path, text=True, timeout=60,
                          capture_output=True, check=True,
                          env=dict(os.environ, LD_LIBRARY_PATH=LIBS)).stdout
-    assert re.fullmatch("value, version [0-9]+\n", out)
+    assert re.fullmatch("value, version [0-9]+\nann 30\nbob 20\n", out)

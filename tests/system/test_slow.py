@@ -76,6 +76,27 @@ def test_odd_keys(nodes):
     assert "\x1b" not in text and "L" * 65 not in text
 
 
+def test_tables_and_members(nodes):
+    """Table and key, wherever the key came from; a member is no
+    value, and of many records the answer's length is told."""
+    n = nodes({"log.slow": "0"}, workers=1, stores=1).start()
+    long = b"m" * 30000
+    n.ask("POST", "/hustdb/sadd?tb=set", long)
+    n.ask("POST", "/hustdb/zadd?tb=zset&score=1&key=query", b"body")
+    n.ask("POST", "/hustdb/hset?tb=hash&key=field", b"value")
+    n.ask("POST", "/mput?tb=hash", b"1:a,1:b,")
+    entries = [e for e in slow(n) if e["role"] == "worker"]
+    for op, table, key, keylen, value in (
+            ("/hustdb/sadd", "set", "m" * 64 + "...", 30000, 0),
+            ("/hustdb/zadd", "zset", "body", 4, 1),
+            ("/hustdb/hset", "hash", "field", 5, 5),
+            ("/mput", "hash", "", 0, 9)):
+        (e,) = [e for e in entries if e["op"] == op]
+        assert (e["table"], e["key"], e["key_length"], e["value_length"]) == (
+            table, key, keylen, value), e
+        assert e["status"] == 200
+
+
 def test_reload(nodes, tmp_path):
     conf = tmp_path / "wharf.conf"
     conf.write_text("log {\n slow = -1\n}\n")

@@ -1,0 +1,120 @@
+/*
+ * client_sync.c: libwharf's general calls: one op, waited for or not; and what
+ * keeps the bytes of a synchronous answer until the next call.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/client_ask.h"
+
+uint8_t *
+kept_add(struct kept **list, size_t n)
+{
+	struct kept	*k = malloc(sizeof(*k) + n);
+
+	if (k == NULL)
+		return NULL;
+	k->next = *list;
+	*list = k;
+	return k->bytes;
+}
+
+void
+kept_free(struct kept **list)
+{
+	struct kept	*k;
+
+	while ((k = *list) != NULL) {
+		*list = k->next;
+		free(k);
+	}
+}
+
+struct sync {
+	struct wharf_answer	 answer;
+	struct kept		**kept;
+	int			 done;
+};
+
+/* Copies what the answer points to, which is gone when we return. */
+static int
+sync_keep(struct kept **kept, struct wharf_answer *a)
+{
+	uint8_t	*p;
+
+	if (a->length + a->cursorlen == 0)
+		return 1;
+	if ((p = kept_add(kept, a->length + a->cursorlen)) == NULL)
+		return 0;
+	if (a->value != NULL)
+		a->value = memcpy(p, a->value, a->length);
+	if (a->cursor != NULL)
+		a->cursor = memcpy(p + a->length, a->cursor, a->cursorlen);
+	return 1;
+}
+
+static void
+sync_done(struct wharf *w, const struct wharf_answer *a, void *arg)
+{
+	struct sync	*sy = arg;
+
+	(void)w;
+	sy->done = 1;
+	sy->answer = *a;
+	if (!sync_keep(sy->kept, &sy->answer)) {
+		memset(&sy->answer, 0, sizeof(sy->answer));
+		sy->answer.status = WHARF_NOMEM;
+	}
+}
+
+enum wharf_status
+sync_run(struct wharf *w, struct request *rq, struct kept **kept,
+    struct wharf_answer *answer)
+{
+	struct sync	sy = { .kept = kept };
+
+	rq->fn = sync_done;
+	rq->arg = &sy;
+	sy.answer.status = op_submit(w, rq);
+	if (sy.answer.status == WHARF_OK)
+		while (!sy.done)
+			wharf_wait(w, -1);
+	if (answer != NULL)
+		*answer = sy.answer;
+	return sy.answer.status;
+}
+
+enum wharf_status
+wharf_do(struct wharf *w, const struct wharf_op *op, struct wharf_answer *answer)
+{
+	struct wharf_answer	a;
+	struct request		rq;
+
+	memset(&a, 0, sizeof(a));
+	if (w->inside)
+		a.status = WHARF_AGAIN;
+	else {
+		kept_free(&w->kept);
+		a.status = request_make(w, &rq, op);
+		if (a.status == WHARF_OK)
+			sync_run(w, &rq, &w->kept, &a);
+		request_free(&rq);
+	}
+	if (answer != NULL)
+		*answer = a;
+	return a.status;
+}
+
+enum wharf_status
+wharf_submit(struct wharf *w, const struct wharf_op *op, wharf_fn *fn, void *arg)
+{
+	struct request		rq;
+	enum wharf_status	e = request_make(w, &rq, op);
+
+	rq.fn = fn;
+	rq.arg = arg;
+	if (e == WHARF_OK)
+		e = op_submit(w, &rq);
+	request_free(&rq);
+	return e;
+}

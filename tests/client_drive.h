@@ -1,0 +1,38 @@
+/*
+ * client_drive.h: the two files of client_drive: who has the connection, and
+ * the commands on records of all types.
+ */
+#ifndef TESTS_CLIENT_DRIVE_H
+#define TESTS_CLIENT_DRIVE_H
+
+#include "proto/wharf.h"
+
+#define WORDS	1024		/* of a command */
+
+extern struct wharf	*drive_w;
+
+/*
+ *	op COMMAND TYPE TABLE KEY [FIELD=VALUE]...
+ *		STATUS version ttl number flags value cursor [entry or row]...
+ *	walk TYPE TABLE [FIELD=VALUE]...	STATUS cursor [entry]...
+ *	mget|mput TYPE,TABLE,KEY[,VALUE,VERSION,FLAGS,TTL]...
+ *		STATUS [STATUS,version,flags,number,value]...
+ *	export TYPE TABLE [FIELD=VALUE]...	STATUS token
+ *	task TOKEN				STATUS state
+ *	tasks					STATUS waiting running done
+ *
+ * COMMAND is the number of a wharf_command, TYPE a letter; "-": none.  Keys,
+ * values and cursors are hexadecimal, "-": none.  Fields are those of struct
+ * wharf_op, and version, wflags, ttl of its write; async=1 submits the op and
+ * waits; stop=N ends a walk after N entries.  An entry is
+ * type,table,key,version,ttl,score,value; a row type,table,count,size,capacity.
+ */
+void	 drive_op(char **word);
+void	 drive_walk(char **word);
+void	 drive_mget(char **word);
+void	 drive_mput(char **word);
+void	 drive_export(char **word);
+void	 drive_task(char **word);
+void	 drive_tasks(char **word);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * brief.c: short answers.
+ */
+#include "worker/brief.h"
+
+void
+brief_text(struct request *r, struct json *j, const char *const *headers)
+{
+	uint8_t	*text;
+	size_t	 n;
+
+	if ((text = json_take(j, &n)) != NULL) {
+		plan_done(r, text, n, "text/plain", headers);
+		return;
+	}
+	json_free(j);
+	plan_fail(r, E_NOMEM, NULL);
+}
+
+void
+brief_number(struct request *r, int64_t v, const char *const *headers)
+{
+	struct json	j;
+
+	json_init(&j, &r->w->budget);
+	json_int(&j, v);
+	brief_text(r, &j, headers);
+}
