@@ -40,6 +40,11 @@ void		 request_free(struct request *);
 /* Addresses it to the store that the slot lies in. */
 void		 request_to(struct wharf *, struct request *, unsigned slot);
 
+/* client_cache.c: of a command for the cache. */
+request_fn	 cache_request;
+/* Of the table's name. */
+size_t		 op_tablen(const struct wharf_op *);
+
 /* client_sync.c: waiting for answers, and keeping them. */
 /* A block of n bytes, first in the list; NULL: no memory. */
 uint8_t		*kept_add(struct kept **, size_t n);

@@ -14,16 +14,23 @@
 #include "proto/client.h"
 #include "proto/msg.h"
 
-/* A frame of this size and the longest key go into half of any lane. */
+/* A frame of this size, its table and key go into half of any lane. */
 #define PIECE	(128u << 10)		/* value bytes */
 #define SILENCE	8u			/* sleeps */
 
 /* The way out */
 
+/* Less beside the long name of a cache's hash. */
+static uint32_t
+piece_of(const struct frame *f)
+{
+	return f->tablen > FRAME_TABLE ? PIECE / 2 : PIECE;
+}
+
 size_t
 seat_cost(const struct frame *f)
 {
-	return frame_size(f) + f->vallen / PIECE * FRAME_HEAD;
+	return frame_size(f) + f->vallen / piece_of(f) * FRAME_HEAD;
 }
 
 /* A frame has been handed over. */
@@ -60,7 +67,7 @@ int
 seat_put(struct seat *s, struct frame *whole)
 {
 	struct frame	f = *whole;
-	uint32_t	piece = PIECE;
+	uint32_t	piece = piece_of(whole);
 
 	f.from = s->w->inc;
 	f.to = s->state == SEAT_UP ? s->link.inc : 0;
@@ -78,7 +85,7 @@ seat_put(struct seat *s, struct frame *whole)
 				seat_break(s, WHARF_NOMEM);
 			return 0;
 		}
-		f.keylen = 0;		/* the first piece has it */
+		f.tablen = f.keylen = 0;	/* the first piece has them */
 	}
 	return 1;
 }

@@ -359,7 +359,8 @@ static int
 ask_take_lane(struct seat *s, struct msg *m)
 {
 	if (m->nfds != 2 || (s->lane = lane_map(m->fds[0], LANE_A)) == NULL ||
-	    lane_frame_max(s->lane) < 2 * FRAME_KEY + FRAME_HEAD)
+	    lane_frame_max(s->lane) <
+	    2 * FRAME_KEY + FRAME_NAME + FRAME_HEAD)
 		return 0;
 	s->bell = m->fds[1];
 	m->fds[1] = -1;

@@ -10,6 +10,7 @@
 #define PROTO_CLIENT_NAMES_H
 
 #define batches_free		wharf_in_batches_free
+#define cache_request		wharf_in_cache_request
 #define client_sleep		wharf_in_client_sleep
 #define client_watch		wharf_in_client_watch
 #define ctl_close_fds		wharf_in_ctl_close_fds
@@ -76,6 +77,7 @@
 #define ops_init		wharf_in_ops_init
 #define ops_lost		wharf_in_ops_lost
 #define ops_room		wharf_in_ops_room
+#define op_tablen		wharf_in_op_tablen
 #define outq_drop		wharf_in_outq_drop
 #define outq_free		wharf_in_outq_free
 #define outq_front		wharf_in_outq_front

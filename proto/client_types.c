@@ -35,12 +35,18 @@ enum takes {
 	TAKES_BOUNDS	= 1 << 5,	/* min, max */
 	TAKES_RANGE	= 1 << 6,	/* what else a listing has */
 	TAKES_ANY	= 1 << 7,	/* no type: all of them */
-	TAKES_NAME	= 1 << 8	/* a table without a type */
+	TAKES_NAME	= 1 << 8,	/* a table without a type */
+	TAKES_BYTES	= 1 << 9	/* the name of a cache's hash */
 };
 #define WRITES		(TAKES_KEY | TAKES_WRITE)
 #define LISTS		(TAKES_BOUNDS | TAKES_RANGE | TAKES_ANY)
 #define LIST_FLAGS	(WHARF_REVERSE | WHARF_BY_RANK | WHARF_BY_SCORE | \
 			WHARF_VALUES | WHARF_ONE_FILE | WHARF_EXPORTED)
+
+#define FIELD		(TAKES_KEY | TAKES_BYTES)
+#define CACHED(name, takes) \
+	[WHARF_OP_CACHE_##name] = \
+	    { MSG_CACHE_##name, "", takes, 0, 0, cache_request }
 
 static request_fn	make_record, make_count, make_stat;
 
@@ -83,14 +89,36 @@ static const struct command {
 	[WHARF_OP_STAT] =
 	    { MSG_STORE_STAT, "", TAKES_ANY | TAKES_NAME, 0, 0, make_stat },
 	[WHARF_OP_STAT_ALL] =
-	    { MSG_STORE_STATS, "", TAKES_ANY, 0, 0, make_stat }
+	    { MSG_STORE_STATS, "", TAKES_ANY, 0, 0, make_stat },
+	CACHED(EXIST, TAKES_KEY),
+	CACHED(GET, TAKES_KEY),
+	CACHED(TTL, TAKES_KEY),
+	CACHED(PUT, WRITES | TAKES_VALUE),
+	CACHED(APPEND, TAKES_KEY | TAKES_VALUE),
+	CACHED(DEL, TAKES_KEY),
+	CACHED(EXPIRE, WRITES | TAKES_TTL),
+	CACHED(PERSIST, TAKES_KEY),
+	CACHED(HEXIST, FIELD),
+	CACHED(HGET, FIELD),
+	CACHED(HSET, FIELD | TAKES_VALUE),
+	CACHED(HDEL, FIELD),
+	CACHED(HINCRBY, FIELD | TAKES_SCORE),
+	CACHED(HINCRBYFLOAT, FIELD | TAKES_VALUE)
 };
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
 
 static const struct command *
 command_of(const struct wharf_op *op)
 {
-	return &commands[(unsigned)op->command < COMMANDS ? op->command : 0];
+	unsigned	n = (unsigned)op->command;
+
+	return &commands[n < COMMANDS && commands[n].make != NULL ? n : 0];
+}
+
+static int
+is_cached(const struct command *c)
+{
+	return c->make == cache_request;
 }
 
 static int
@@ -101,10 +129,26 @@ table_is_good(const char *table)
 	return n >= 1 && n <= TABLE_MAX && strspn(table, NAME_CHARS) == n;
 }
 
+/* The cache has no types, and its hashes have names of any bytes. */
+static int
+name_is_good(const struct wharf_op *op, const struct command *c)
+{
+	if (op->type != 0)
+		return 0;
+	if (!(c->takes & TAKES_BYTES))
+		return op->table == NULL && op->tablelen == 0;
+	return op->table != NULL && op_tablen(op) >= 1 &&
+	    op_tablen(op) <= CACHE_NAME_MAX;
+}
+
 /* The type is one of the command's, and has a table or none as it must. */
 static int
 type_is_good(const struct wharf_op *op, const struct command *c)
 {
+	if (is_cached(c))
+		return name_is_good(op, c);
+	if (op->tablelen != 0)
+		return 0;
 	if (op->type == 0)
 		return (c->takes & TAKES_ANY) && (op->table == NULL ||
 		    ((c->takes & TAKES_NAME) && table_is_good(op->table)));
@@ -125,7 +169,16 @@ write_is_good(const struct wharf_op *op, const struct command *c)
 	return (c->takes & TAKES_WRITE) && how->size >= sizeof(*how) &&
 	    how->ttl >= ((c->takes & TAKES_TTL) != 0) &&
 	    (how->flags & ~c->write) == 0 &&
+	    (!is_cached(c) || how->version == 0) &&
 	    (op->command != WHARF_OP_PERSIST || how->ttl == 0);
+}
+
+static size_t
+value_most(const struct command *c)
+{
+	if (!is_cached(c))
+		return VALUE_MAX;
+	return c->msg == MSG_CACHE_HINCRBYFLOAT ? CACHE_TEXT_MAX : CACHED_MAX;
 }
 
 static int
@@ -139,13 +192,13 @@ bytes_are_good(const struct wharf_op *op, const struct command *c)
 	} else if (op->keylen != 0)
 		return 0;
 	return valued ? op->value != NULL && op->length != 0 &&
-	    op->length <= VALUE_MAX : op->length == 0;
+	    op->length <= value_most(c) : op->length == 0;
 }
 
 static int
 range_is_good(const struct wharf_op *op, const struct command *c)
 {
-	static const unsigned	none[7];
+	static const unsigned	none[6];
 
 	_Static_assert(sizeof(none) == sizeof(op->reserved_), "all of them");
 	return ((c->takes & TAKES_SCORE) || op->score == 0) &&
@@ -189,7 +242,7 @@ request_make(struct wharf *w, struct request *rq, const struct wharf_op *op)
 	    (WHARF_PLUS | WHARF_MINUS | WHARF_REVERSE));
 	if (op->table != NULL) {
 		f->tab = (const uint8_t *)op->table;
-		f->tablen = (uint32_t)strlen(op->table);
+		f->tablen = (uint32_t)op_tablen(op);
 	}
 	return c->make(w, rq, op);
 }

@@ -71,7 +71,7 @@ frame_put_head(uint8_t *out, const struct frame *f)
 	le32_put(out + AT_TO, f->to);
 	le32_put(out + AT_EPOCH, f->epoch);
 	le32_put(out + AT_DEADLINE, f->deadline);
-	le32_put(out + AT_TABLEN, f->tablen);	/* and the reserved 0 */
+	le32_put(out + AT_TABLEN, f->tablen);
 	le32_put(out + AT_KEYLEN, f->keylen);
 	le32_put(out + AT_VALLEN, f->vallen);
 	le32_put(out + AT_VOFF, f->voff);
@@ -117,7 +117,7 @@ frame_get_head(struct frame *f, const uint8_t *h)
 	f->to = le32_get(h + AT_TO);
 	f->epoch = le32_get(h + AT_EPOCH);
 	f->deadline = le32_get(h + AT_DEADLINE);
-	f->tablen = le16_get(h + AT_TABLEN);
+	f->tablen = le32_get(h + AT_TABLEN);
 	f->keylen = le32_get(h + AT_KEYLEN);
 	f->vallen = le32_get(h + AT_VALLEN);
 	f->voff = le32_get(h + AT_VOFF);
@@ -135,7 +135,7 @@ frame_sane(const struct frame *f)
 {
 	return f->status < E_MAX_ && f->status != E_PENDING &&
 	    f->slot < SLOTS &&
-	    f->tablen <= FRAME_TABLE && f->keylen <= FRAME_KEY &&
+	    f->tablen <= FRAME_NAME && f->keylen <= FRAME_KEY &&
 	    f->vallen <= FRAME_VALUE && f->vtotal <= VALUE_MAX &&
 	    f->voff <= f->vtotal && f->vallen <= f->vtotal - f->voff &&
 	    /* a piece of nothing would never end a value */

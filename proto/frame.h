@@ -22,8 +22,7 @@
  *   28  4 receiver incarnation    a stamp: 8 hlc, 4 epoch, 2 node,
  *   32  4 slot map epoch                   2 origin store
  *   36  4 deadline (below)
- *   40  2 table length
- *   42  2 reserved, 0
+ *   40  4 table length (at first 2, and 2 reserved, 0)
  *
  * The deadline is the low 32 bits of CLOCK_MONOTONIC in microseconds at which
  * the receiver must no longer begin the work (0: none); all links but those
@@ -45,10 +44,11 @@
 #define FRAME_VERSION	1
 #define FRAME_HEAD	112u		/* bytes */
 #define FRAME_VALUE	(1u << 20)	/* most value bytes in one frame */
-#define FRAME_TABLE	64u		/* most table bytes */
+#define FRAME_TABLE	64u		/* most bytes of a table's name */
+#define FRAME_NAME	65536u		/* of a cache's hash, in its place */
 #define FRAME_KEY	65536u		/* most key bytes */
 /* The longest frame there is. */
-#define FRAME_LONGEST	(FRAME_HEAD + FRAME_TABLE + FRAME_KEY + FRAME_VALUE)
+#define FRAME_LONGEST	(FRAME_HEAD + FRAME_NAME + FRAME_KEY + FRAME_VALUE)
 
 enum frame_flags {
 	FRAME_REPLY	= 1 << 0,

@@ -78,8 +78,8 @@ link_take_lane(struct link *l, int lanefd, int peerbell)
 		    (unsigned long long)l->offer.id);
 		return E_INTERNAL;
 	}
-	if (lane_frame_max(l->lane) < 2 * FRAME_KEY) {
-		log_warnx("link %llu: its lane is too small for a key",
+	if (lane_frame_max(l->lane) < 2 * FRAME_KEY + FRAME_NAME) {
+		log_warnx("link %llu: its lane is too small for a name and a key",
 		    (unsigned long long)l->offer.id);
 		return E_INTERNAL;
 	}

@@ -12,6 +12,10 @@
 #define VALUE_MAX	(64u << 20)		/* bytes; limits.body lies below */
 #define TABLE_MAX	FRAME_TABLE		/* bytes, contract 1.1 */
 #define SLOTS		1024u
+/* The cache (contract 2): keys as above. */
+#define CACHE_NAME_MAX	FRAME_NAME		/* bytes of a hash's name */
+#define CACHED_MAX	(8u << 20)		/* bytes of a value */
+#define CACHE_TEXT_MAX	65536u			/* bytes of a number as text */
 
 enum msg_number {
 #define ROW_(name, num, from, tab, kmin, kmax, vmax, fn) name = num,

@@ -2,7 +2,7 @@
  * msg_ctl.h: payloads of the control messages on fd 3 (SOCK_SEQPACKET, one
  * frame a packet, descriptors by SCM_RIGHTS), and of the HELLOs.
  *
- *   READY, BEAT, RELOAD(fd: conf memfd), STOP(flags bit: hurry in f.ver)  no payload
+ *   READY, BEAT, RELOAD(fds: memfds of conf and users), STOP(flags bit: hurry in f.ver)  no payload
  *   PROGRESS   f.score: a number that grows while work is done
  *   BROKEN, UNLINK   f.id: the link
  *   LANE       value: struct link_offer; fds: lane memfd, peer's bell, or none

@@ -19,13 +19,16 @@
  *
  * Here: connections, plain keys, what is common to all.  wharf_types.h: the
  * general form of an operation; hashes, sets, sorted sets.  wharf_list.h:
- * listings, many records at a time, exports.
+ * listings, many records at a time, exports.  wharf_cache.h: the cache.
+ * wharf_status.h: how an operation ends.
  */
 #ifndef WHARF_H
 #define WHARF_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "wharf_status.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,54 +38,6 @@ extern "C" {
 #define WHARF_VALUE_MAX	(64u << 20)	/* bytes; at least 1 */
 #define WHARF_TABLE_MAX	64u		/* bytes of 0-9 A-Z a-z _ : . */
 #define WHARF_PAGE_MAX	1000u		/* entries of a listing's page */
-
-/*
- * How an operation ended.  Numbers are those on the wire (protocol(7)) and
- * final; later versions may add some.  wharf_status_http tells what a status
- * means for a write: 503 surely not done, 504 nobody knows.
- */
-enum wharf_status {
-	WHARF_OK	= 0,
-	WHARF_BADMSG	= 2,	/* malformed message */
-	WHARF_PARAM	= 3,	/* an argument is out of its range */
-	WHARF_ESCAPE	= 4,	/* 4, 5, 12-14, 18, 19, 40: HTTP only */
-	WHARF_REQUEST	= 5,
-	WHARF_AUTH	= 6,
-	WHARF_VERSION	= 7,	/* the record has another version */
-	WHARF_DENIED	= 8,
-	WHARF_LIMIT	= 9,
-	WHARF_NOTFOUND	= 10,	/* no such key */
-	WHARF_MISSING	= 11,
-	WHARF_NOPATH	= 12,
-	WHARF_METHOD	= 13,
-	WHARF_SLOW	= 14,
-	WHARF_TYPE	= 15,
-	WHARF_EXISTS	= 16,	/* WHARF_CREATE, and the key is there */
-	WHARF_TOOBIG	= 17,	/* longer than options.memory allows */
-	WHARF_URI	= 18,
-	WHARF_HEADERS	= 19,
-	WHARF_DAMAGED	= 20,	/* the record fails its checksum */
-	WHARF_INTERNAL	= 21,
-	WHARF_UNKNOWN	= 22,	/* a node too old for this command */
-	WHARF_NOTREADY	= 23,	/* the store was lost before it was asked */
-	WHARF_AGAIN	= 24,	/* submit: bounds reached, nothing taken */
-	WHARF_FULL	= 25,
-	WHARF_NOMEM	= 26,
-	WHARF_STALE	= 27,
-	WHARF_READONLY	= 28,
-	WHARF_EXPIRED	= 29,	/* time ran out before the store began */
-	WHARF_TIMEOUT	= 30,	/* no answer in time, outcome unknown */
-	WHARF_UNSURE	= 31,	/* the store was lost, outcome unknown */
-	WHARF_NOSPACE	= 32,	/* no disk space at the node */
-	WHARF_NUMBER	= 33,	/* not a number, or out of its range */
-	WHARF_TABLES	= 34,	/* no room for another table */
-	WHARF_BUILDING	= 35,	/* an index is being built, try again */
-	WHARF_INDEX	= 36,	/* an index over its memory limit */
-	WHARF_TASKS	= 37,	/* 37, 38, 39: exports */
-	WHARF_SNAPSHOT	= 38,
-	WHARF_COVER	= 39,
-	WHARF_PEER	= 40
-};
 
 /* A constant text; the name ("NOTFOUND"); the HTTP status of contract and API. */
 const char	*wharf_status_text(enum wharf_status);
@@ -241,5 +196,6 @@ void		 wharf_info(const struct wharf *, struct wharf_info *);
 
 #include "wharf_types.h"
 #include "wharf_list.h"
+#include "wharf_cache.h"
 
 #endif

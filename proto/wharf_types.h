@@ -55,7 +55,26 @@ enum wharf_command {
 	 * keys and of all hashes together.
 	 */
 	WHARF_OP_STAT,
-	WHARF_OP_STAT_ALL	/* [0] the same two rows, then every table's */
+	WHARF_OP_STAT_ALL,	/* [0] the same two rows, then every table's */
+	/*
+	 * The cache, see wharf_cache.h.  [0: the name of a string or a hash as
+	 * key; no version, no flags]
+	 */
+	WHARF_OP_CACHE_EXIST = 32,
+	WHARF_OP_CACHE_GET,	/* value */
+	WHARF_OP_CACHE_TTL,	/* number: seconds left, -1 does not expire */
+	WHARF_OP_CACHE_PUT,	/* [value; write: ttl] */
+	WHARF_OP_CACHE_APPEND,	/* [value] */
+	WHARF_OP_CACHE_DEL,
+	WHARF_OP_CACHE_EXPIRE,	/* [write: ttl >= 1] */
+	WHARF_OP_CACHE_PERSIST,	/* NOTFOUND: also when it had no ttl */
+	/* [0: table and tablelen: the name of a hash; key: a field of it] */
+	WHARF_OP_CACHE_HEXIST,
+	WHARF_OP_CACHE_HGET,	/* value */
+	WHARF_OP_CACHE_HSET,	/* [value] */
+	WHARF_OP_CACHE_HDEL,
+	WHARF_OP_CACHE_HINCRBY,	/* [score] number, value as text */
+	WHARF_OP_CACHE_HINCRBYFLOAT /* [value: decimal text] value */
 };
 
 enum wharf_op_flags {
@@ -89,13 +108,14 @@ struct wharf_op {
 	unsigned	 flags;		/* enum wharf_op_flags */
 	unsigned	 file;		/* ONE_FILE: 0..wharf_info's files - 1 */
 	unsigned	 start, end;	/* slots start..end - 1; end 0: 1024 */
-	unsigned	 reserved_[7];
+	unsigned	 tablelen;	/* of a cache's hash; 0: it ends with a NUL */
+	unsigned	 reserved_[6];
 	const void	*cursor;	/* of an earlier page; then no offset */
 	size_t		 cursorlen;
 };
 #define WHARF_OP_INIT(command, type)	{ sizeof(struct wharf_op), (command), \
-	(type), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	{ 0, 0, 0, 0, 0, 0, 0 }, 0, 0 }
+	(type), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+	{ 0, 0, 0, 0, 0, 0 }, 0, 0 }
 
 /* Synchronous and asynchronous: the rules of wharf_get and wharf_submit_get. */
 enum wharf_status wharf_do(struct wharf *, const struct wharf_op *,

@@ -153,6 +153,9 @@ data_get(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 		    0);
 	if (e == E_OK)
 		e = l.err;
+	/* It may have been where nothing can be read any more. */
+	if (e == E_NOTFOUND && data_slot_lost(d, slot))
+		e = E_DAMAGED;
 	if (e == E_DAMAGED)
 		d->damaged++;
 	return e;

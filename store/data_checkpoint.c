@@ -81,6 +81,18 @@ sync_fd(const struct data *d, int fd)
 	return E_INTERNAL;
 }
 
+/* MANIFEST stands: what comes of this changes nothing of what is true. */
+static void
+commit_sums(const struct data *d, struct data_job *j)
+{
+	const struct manifest_file	*m = &j->next.file[j->k];
+
+	j->sum_bad = gen_sums_commit(d, j->older_sums, j->k, j->older_fd,
+	    m->older.size) == E_DAMAGED;
+	j->sum_bad |= gen_sums_commit(d, j->sums, j->k, j->fd, m->now.size) ==
+	    E_DAMAGED;
+}
+
 /*
  * On the helper's thread.  E_NOSPACE: only MANIFEST.tmp did not fit, the old
  * MANIFEST stands, and all that was noted may be noted again later.
@@ -100,6 +112,7 @@ commit_work(struct job *job)
 			return e;
 		if ((e = write_text(d, &j->next)) != E_OK)
 			return e;
+		commit_sums(d, j);
 	}
 	if (j->dropping)
 		gen_drop(d, &j->drop, j->k);
@@ -138,6 +151,7 @@ commit_done(struct job *job, enum err e)
 		return;
 	}
 	d->man = j->next;
+	d->damaged += (unsigned)j->sum_bad;
 	d->checkpoints += d->conf.ops->files != 0;
 	compact_committed(d, j->k, j->dropping);
 	free_log(d);
@@ -155,6 +169,8 @@ commit_start(struct data *d, unsigned k, uint64_t last)
 	note(d, k, last, &j->next);
 	f->dirty = 0;
 	j->fd = f->now.fd;
+	j->sums = f->now.sums;
+	j->older_sums = f->older.sums;
 	/* Synced once, when MANIFEST first names it as the older one. */
 	j->older_fd = d->man.file[k].older.gen == 0 && data_two(f) ?
 	    f->older.fd : -1;
@@ -233,7 +249,6 @@ close_gen(struct data *d, struct gen *g)
 	e = d->conf.ops->close(&g->e);
 	if (e == E_OK && fd != -1 && io->fsync(io, fd) == -1)
 		e = E_INTERNAL;
-	gen_close(d, g);
 	return e;
 }
 
@@ -288,6 +303,10 @@ close_clean(struct data *d, uint64_t lsn, uint64_t bound)
 		    d->tables_lost == 0)
 			tables_save(d->conf.tables, m);
 		e = write_text(d, m);
+	}
+	for (k = 0; e == E_OK && k < d->conf.files; k++) {
+		gen_sums_seal(d, d->file[k].older.sums, k, &m->file[k].older);
+		gen_sums_seal(d, d->file[k].now.sums, k, &m->file[k].now);
 	}
 	manifest_clear(m);
 	return e;

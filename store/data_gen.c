@@ -95,6 +95,7 @@ gen_close(struct data *d, struct gen *g)
 	if (g->fd != -1)
 		close(g->fd);
 	g->fd = -1;
+	gen_sums_free(g);
 	return e;
 }
 
@@ -108,6 +109,7 @@ gen_drop(struct data *d, struct gen *g, unsigned k)
 		return;
 	data_path(d, path, sizeof(path), k, g->gen);
 	d->conf.io->unlink(d->conf.io, path);
+	gen_sums_remove(d, k, g->gen);
 }
 
 static enum err
@@ -149,6 +151,8 @@ gen_create(struct data *d, struct gen *g, unsigned k, uint64_t gen,
 		return d->conf.ops->open(&g->e, path, 1, buckets);
 	if ((e = create_file(d, g, path, buckets)) != E_OK)
 		gen_drop(d, g, k);
+	else
+		gen_sums_new(d, g);
 	return e;
 }
 
@@ -158,6 +162,7 @@ gen_open(struct data *d, struct gen *g, unsigned k,
 {
 	const struct engine_ops	*ops = d->conf.ops;
 	char			 path[PATH_LEN];
+	struct sums_seal	 found = { 0 };
 	struct stat		 st;
 	enum err		 e = E_DAMAGED;
 
@@ -167,6 +172,7 @@ gen_open(struct data *d, struct gen *g, unsigned k,
 	g->fd = d->conf.io->open(d->conf.io, path, O_RDWR | O_CLOEXEC, 0);
 	if (g->fd == -1)
 		return errno == ENOENT ? E_DAMAGED : E_INTERNAL;
+	sums_seal_get(&found, path);	/* opening writes to it */
 	if (fstat(g->fd, &st) == 0 && (uint64_t)st.st_size == m->size)
 		e = ops->open(&g->e, path, 0, 0);
 	if (e == E_OK && (ops->size(g->e) != m->size ||
@@ -177,6 +183,7 @@ gen_open(struct data *d, struct gen *g, unsigned k,
 		return e;
 	}
 	g->used = m->size;
+	gen_sums_load(d, g, k, m, &found);
 	/* No disk space is no reason not to open: reads go on. */
 	gen_reserve(d, g, 0);
 	return E_OK;

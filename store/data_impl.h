@@ -19,6 +19,7 @@
 #include <pthread.h>
 
 #include "store/data.h"
+#include "store/sums.h"
 
 #define SLOTS		1024
 #define BUCKETS_MIN	32768u
@@ -52,6 +53,10 @@ struct gen {
 	uint64_t	 used;		/* bytes, or a few more than that */
 	uint64_t	 reserved;	/* bytes that have disk blocks */
 	int		 tight;		/* the last long reservation failed */
+	int		 untouched;	/* nobody wrote to it since we closed
+					   it in order, when it was opened */
+	struct sums	*sums;		/* of its blocks; NULL: none.  The
+					   helper's while d->busy */
 };
 
 struct data_file {
@@ -84,6 +89,8 @@ struct data_job {
 	struct manifest	 next;
 	uint64_t	 lsn;
 	int		 fd, older_fd;	/* to be synced; -1: not */
+	struct sums	*sums, *older_sums;	/* of these */
+	int		 sum_bad;	/* a block was found damaged */
 	struct gen	 drop;		/* to be removed afterwards */
 	int		 dropping;
 	/* recount */
@@ -127,6 +134,8 @@ struct data {
 						   into conf.tables */
 	uint64_t		 bound;
 	enum err		 failed;
+	uint8_t			 lost_slot[SLOTS / 8];	/* records of it may
+						   be missing: DAMAGE */
 
 	int			 busy;
 	struct data_job		 job;
@@ -233,5 +242,7 @@ void		 round_drop(struct data *);
 /* data_compact.c */
 void		 compact_committed(struct data *, unsigned k, int dropped);
 void		 compact_let_go(struct data *);
+
+#include "store/data_damage.h"
 
 #endif

@@ -261,20 +261,71 @@ open_verify(struct data *d, unsigned k, struct data_found *found)
 	return e;
 }
 
+/* By tkrzw, up to F; what that leaves out is noticed. */
+static enum err
+restore_file(struct data *d, unsigned k, struct data_found *found)
+{
+	struct data_file	*f = &d->file[k];
+	struct manifest_file	*m = &d->man.file[k];
+	enum err		 e = E_OK;
+
+	if (m->older.gen != 0)
+		e = regain(d, &f->older, k, &m->older, found);
+	if (e == E_OK)
+		e = regain(d, &f->now, k, &m->now, found);
+	if (e == E_OK)
+		e = open_verify(d, k, found);
+	return e;
+}
+
+static int
+gen_exists(const struct data *d, unsigned k, uint64_t gen)
+{
+	char	path[PATH_LEN];
+
+	data_path(d, path, sizeof(path), k, gen);
+	return access(path, F_OK) == 0;
+}
+
+/* A generation that failed to open may be the one that all is to come from. */
+static void
+drop_restored(struct data *d, unsigned k, struct gen *g,
+    const struct manifest_file *was)
+{
+	if (g->gen == was->now.gen || g->gen == was->older.gen)
+		gen_close(d, g);
+	else
+		gen_drop(d, g, k);
+	*g = (struct gen){ .fd = -1 };
+}
+
+/* What restoring left is of no use: from what MANIFEST named, what is whole. */
+static enum err
+quarantine(struct data *d, unsigned k, const struct manifest_file *was,
+    struct data_found *found)
+{
+	struct data_file	*f = &d->file[k];
+
+	log_warnx("%s; data file %u goes into quarantine", found->error, k);
+	drop_restored(d, k, &f->older, was);
+	drop_restored(d, k, &f->now, was);
+	d->man.file[k] = *was;
+	return salvage_file(d, k, found);
+}
+
 static enum err
 open_rebuilt(struct data *d, unsigned k, struct data_found *found)
 {
 	struct data_file	*f = &d->file[k];
 	struct manifest_file	*m = &d->man.file[k], was = *m;
 	struct gen		 old = { .fd = -1 };
-	enum err		 e = E_OK;
+	enum err		 e;
 
-	if (was.older.gen != 0)
-		e = regain(d, &f->older, k, &m->older, found);
-	if (e == E_OK)
-		e = regain(d, &f->now, k, &m->now, found);
-	if (e == E_OK)
-		e = open_verify(d, k, found);
+	/* A file that is missing may be somewhere: somebody has to look. */
+	if ((e = restore_file(d, k, found)) == E_DAMAGED &&
+	    gen_exists(d, k, was.now.gen) && (was.older.gen == 0 ||
+	    gen_exists(d, k, was.older.gen)))
+		e = quarantine(d, k, &was, found);
 	if (e != E_OK)
 		return e;
 	m->next_gen = f->next_gen;
@@ -323,6 +374,9 @@ open_as_is(struct data *d, unsigned k, struct data_found *found)
 		gen_close(d, &f->now);
 		return e;
 	}
+	/* What somebody else wrote to is believed only when all of it is read. */
+	if (!f->now.untouched || (m->older.gen != 0 && !f->older.untouched))
+		return E_DAMAGED;
 	if (m->older.gen != 0 || d->counting)
 		return open_verify(d, k, found);
 	adopt(d, k);
@@ -338,8 +392,9 @@ open_closed(struct data *d, unsigned k, struct data_found *found)
 	if (e == E_OK)
 		return e;
 	data_name(name, sizeof(name), k, d->man.file[k].now.gen);
-	log_warnx("%s/%s: not as it was closed (%s)", d->conf.dir, name,
-	    err_text(e));
+	log_warnx("%s/%s: not as it was closed (%s): all of it is read",
+	    d->conf.dir, name, e == E_DAMAGED ? "written to, damaged, or "
+	    "without its .sum" : err_text(e));
 	gen_close(d, &d->file[k].now);
 	gen_close(d, &d->file[k].older);
 	return e;
@@ -480,6 +535,16 @@ tell(struct data *d, const char *boot, struct data_found *found)
 	}
 }
 
+/* A data file, or the sums of one. */
+static int
+named_as(const char *name, const char *want)
+{
+	size_t	n = strlen(want) - strlen("tkh");
+
+	return strcmp(name, want) == 0 ||
+	    (strncmp(name, want, n) == 0 && strcmp(name + n, "sum") == 0);
+}
+
 static int
 named(const struct data *d, const char *name)
 {
@@ -490,10 +555,10 @@ named(const struct data *d, const char *name)
 	for (k = 0; k < d->conf.files; k++) {
 		m = &d->man.file[k];
 		data_name(want, sizeof(want), k, m->now.gen);
-		if (m->now.gen != 0 && strcmp(name, want) == 0)
+		if (m->now.gen != 0 && named_as(name, want))
 			return 1;
 		data_name(want, sizeof(want), k, m->older.gen);
-		if (m->older.gen != 0 && strcmp(name, want) == 0)
+		if (m->older.gen != 0 && named_as(name, want))
 			return 1;
 	}
 	return 0;
@@ -516,7 +581,8 @@ open_leftovers(struct data *d, struct data_found *found)
 		    strerror(errno));
 	while (e == E_OK && (de = readdir(dir)) != NULL) {
 		if (strncmp(de->d_name, "data.", 5) != 0 ||
-		    strstr(de->d_name, ".tkh") == NULL || named(d, de->d_name))
+		    (strstr(de->d_name, ".tkh") == NULL &&
+		    strstr(de->d_name, ".sum") == NULL) || named(d, de->d_name))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", d->conf.dir, de->d_name);
 		if (found->fresh)
@@ -604,7 +670,8 @@ data_open(struct data **out, const struct data_conf *c,
 		    c->store, c->stores, c->files);
 	if ((d = data_new(c)) == NULL)
 		return fail(found, E_NOMEM, "out of memory");
-	if ((e = open_manifest(d, found)) == E_OK)
+	if ((e = open_manifest(d, found)) == E_OK && (e = damage_load(d)) ==
+	    E_OK)
 		e = open_files(d, found);
 	manifest_clear(&d->man);
 	if (e == E_OK && (e = commit_now(d)) != E_OK)

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ struct rewinding {
 	struct tables		*part;	/* the same */
 	struct data_found	 found;	/* error */
 	enum err		 err;
-	uint64_t		 n;
+	uint64_t		 n, bad;
 };
 
 struct crew {
@@ -55,8 +56,16 @@ rewind_see(void *arg, const uint8_t *key, size_t keylen, const uint8_t *val,
 		    open_compare(d, w->k, &w->all, &w->found);
 	if (w->n++ % 256 == 0)
 		atomic_fetch_add(&w->crew->steps, 1);
-	if (record_get(&r, key, keylen, val, vallen) != E_OK ||
-	    data_k(d, r.slot) != w->k)
+	/*
+	 * A damaged value is one key's harm.  Key, stamp and checksum must be
+	 * right, and are when the digests of all are.
+	 */
+	if (record_get(&r, key, keylen, val, vallen) != E_OK) {
+		if (record_peek(&r, val, vallen) != E_OK)
+			return E_DAMAGED;
+		w->bad++;
+	}
+	if (data_k(d, r.slot) != w->k)
 		return E_DAMAGED;
 	if (w->all.slot == NULL)
 		return E_OK;
@@ -185,6 +194,11 @@ rewind_end(struct rewinding *w)
 		log_warnx("%s: data file %u cannot be taken back in place "
 		    "(%s), restoring it", d->conf.dir, w->k,
 		    w->found.error[0] != '\0' ? w->found.error : err_text(e));
+	else if (w->bad != 0) {
+		d->damaged += w->bad;
+		log_warnx("%s: data file %u: %" PRIu64 " records fail their "
+		    "checksum", d->conf.dir, w->k, w->bad);
+	}
 	expiry_free(&w->all.expiry);
 	free(w->all.slot);
 	tables_free(w->part);

@@ -53,7 +53,7 @@
 #define SUM_LEAST	3
 #define KEY_MAX		((8u << 20) - 1)
 #define VALUE_MAX	0x7fffffffu
-#define META_MAX	(1 + WIDTH + 4 + 5 + 1)
+#define META_MAX	TKRZW_META_MAX	/* 1 + WIDTH + 4 + 5 + 1 */
 #define STEP		(4u << 20)	/* bytes read at a time; whole pages */
 
 struct rec {
@@ -365,6 +365,74 @@ tkrzw_read(const struct io *io, int fd, uint64_t end, uint64_t count,
 	enum err	e;
 
 	e = file_read(&r, count, visit, arg);
+	free(r.buckets);
+	return e;
+}
+
+/* --- for files that may be damaged --- */
+
+uint64_t
+tkrzw_record_size(const uint8_t *p, size_t n)
+{
+	struct rec	c;
+
+	return meta_get(&c, p, n < META_MAX ? n : META_MAX) == 0 ? 0 : c.size;
+}
+
+int
+tkrzw_record_get(struct tkrzw_record *out, const uint8_t *p, size_t n)
+{
+	struct rec	c;
+	size_t		at = meta_get(&c, p, n < META_MAX ? n : META_MAX);
+
+	if (at == 0 || c.size > n)
+		return 0;
+	out->size = c.size;
+	out->key = p + at;
+	out->val = out->key + c.keylen;
+	out->keylen = c.keylen;
+	out->vallen = c.vallen;
+	return 1;
+}
+
+uint64_t
+tkrzw_base_get(const struct io *io, int fd, uint64_t end)
+{
+	struct rewind	r = { .io = io, .fd = fd, .end = end };
+
+	return head_read(&r) == E_OK ? r.base : 0;
+}
+
+/* The file says of itself what the records say, and that it is closed. */
+static enum err
+closed_same(struct rewind *r)
+{
+	size_t		 n = (size_t)r->nbuckets * WIDTH;
+	const uint8_t	*h = r->head;
+	uint8_t		*p;
+	enum err	 e = E_DAMAGED;
+
+	if ((p = malloc(n)) == NULL)
+		return E_NOMEM;
+	if (io_read_all(r->io, r->fd, p, n, HEAD) == 0 &&
+	    memcmp(p, r->buckets, n) == 0 && h[15] == 1 && h[9] == h[127] &&
+	    be_get(h + 24, 8) == r->added && be_get(h + 32, 8) == r->bytes &&
+	    be_get(h + 40, 8) == r->end)
+		e = E_OK;
+	free(p);
+	return e;
+}
+
+enum err
+tkrzw_check(const struct io *io, int fd, uint64_t end, uint64_t count,
+    engine_visit *visit, void *arg)
+{
+	struct rewind	r = { .io = io, .fd = fd, .end = end };
+	enum err	e;
+
+	e = file_read(&r, count, visit, arg);
+	if (e == E_OK)
+		e = closed_same(&r);
 	free(r.buckets);
 	return e;
 }

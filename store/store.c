@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 #include "proto/slot.h"
+#include "store/check.h"
 #include "store/store.h"
+#include "store/store_cache.h"
 #include "store/store_export.h"
 #include "store/store_list.h"
 #include "supervisor/log.h"
@@ -56,6 +58,7 @@ struct store {
 	uint8_t		 tab[TABLE_MAX], key[KEY_MAX];	/* of the op at hand */
 	struct lists	*lists;
 	struct exports	*exports;
+	struct part	*part;
 	struct many	*parts;		/* done in part, kept by their links */
 	uint64_t	 batches;	/* of the log, already timed */
 	int64_t		 slow_us;	/* log.slow */
@@ -104,6 +107,8 @@ main(int argc, char **argv)
 {
 	int	code;
 
+	if (argc > 1 && strcmp(argv[1], "--check") == 0)
+		return check_main(argc - 2, argv + 2);
 	if ((self = calloc(1, sizeof(*self))) == NULL || !store_held_grow(self))
 		fatal("store: no memory");
 	actor_init(&self->actor, argc, argv, "store", FROM_STORE, store_table,
@@ -116,6 +121,7 @@ main(int argc, char **argv)
 	mailbox_flush(self->actor.mailbox);	/* closing may take a while */
 	lists_free(self->lists);
 	exports_free(self->exports);
+	part_free(self->part);
 	if (shard_close(self->shard, code == ACTOR_EXIT_OK) != E_OK)
 		log_warnx("store: not closed in order, will recover from the log");
 	actor_free(&self->actor);
@@ -214,7 +220,8 @@ store_watch(struct store *st)
 	ev_timer_init(&st->probe, store_probe, 0, PROBE_FIRST);
 	ev_timer_init(&st->stop, store_stop_late, STOP_PATIENCE, 0);
 	if ((st->lists = lists_new(&st->actor)) == NULL ||
-	    (st->exports = exports_new(&st->actor)) == NULL)
+	    (st->exports = exports_new(&st->actor)) == NULL ||
+	    (st->part = part_new(&st->actor)) == NULL)
 		fatal("store: no memory");
 }
 
@@ -251,6 +258,12 @@ store_shard(struct store *st)
 	return st->shard;
 }
 
+struct actor *
+store_actor(struct store *st)
+{
+	return &st->actor;
+}
+
 struct lists *
 store_lists(struct store *st)
 {
@@ -261,6 +274,12 @@ struct exports *
 store_exports(struct store *st)
 {
 	return st->exports;
+}
+
+struct part *
+store_part(struct store *st)
+{
+	return st->part;
 }
 
 int
@@ -290,13 +309,21 @@ store_damaged(struct store *st, unsigned slot)
 enum err
 store_may(struct store *st, const struct msg *m)
 {
+	enum err	e = store_may_now(st, m);
+
+	if (e == E_OK && (!store_can_hold(st) ||
+	    st->held_bytes > OUT_HIGH * 4ull))
+		return E_AGAIN;		/* until store_wake */
+	return e;
+}
+
+enum err
+store_may_now(struct store *st, const struct msg *m)
+{
 	if (frame_late(&m->f, st->now))
 		return E_EXPIRED;
 	if (st->stopping)
 		return E_NOTREADY;
-	if (!store_can_hold(st) ||
-	    st->held_bytes > OUT_HIGH * 4ull)
-		return E_AGAIN;		/* until store_wake */
 	if (link_queued(m->link) > OUT_HIGH) {
 		st->choked = 1;
 		return E_AGAIN;
@@ -666,6 +693,7 @@ store_gauges(struct store *st)
 	board_set(b, BC_INDEX_ENTRIES, (int64_t)s.index.entries);
 	board_set(b, BC_INDEX_BYTES, (int64_t)s.index.bytes);
 	board_set(b, BC_INDEX_BUILDS, (int64_t)s.index.builds);
+	part_gauges(st->part);
 	board_set(b, BC_STATE, st->stopping ? BOARD_STOPPING :
 	    shard_failed(st->shard) != E_OK ? BOARD_READONLY :
 	    shard_nospace(st->shard) ? BOARD_NOSPACE : BOARD_READY);

@@ -27,12 +27,15 @@ struct held_text {
 };
 
 struct store;
+struct part;		/* of the cache: this store's */
 
 /*
  * Before a handler does anything: E_OK; E_EXPIRED too late; E_AGAIN the link's
  * answers pile up; E_NOTREADY stopping.
  */
 enum err	 store_may(struct store *, const struct msg *);
+/* The same for messages whose answers never wait for the log. */
+enum err	 store_may_now(struct store *, const struct msg *);
 /*
  * Takes the bytes that k borrows, which a peer may change, into a buffer that
  * lasts until the next call, and fills in the slot.  types: what may come here.
@@ -67,6 +70,18 @@ void		 store_damaged(struct store *, unsigned slot);
 int		 store_can_hold(struct store *);
 struct lists	*store_lists(struct store *);
 struct exports	*store_exports(struct store *);
+struct part	*store_part(struct store *);
+
+struct actor	*store_actor(struct store *);
+
+/*
+ * store_limit.c: before every write that may make the shard grow (put, incr,
+ * zadd, each put of mput; not del and expire), vallen 0 if it is no value:
+ * E_OK, E_LIMIT_VALUE, or which of the node's limits is exceeded.
+ */
+enum err	 store_grow(struct store *, size_t vallen);
+/* The result of a write that was refused: the version it was sent with. */
+struct shard_result store_nothing(const struct shard_write *);
 
 /* store_kv.c: what the handlers of single records share. */
 struct shard_write store_asked(const struct frame *);
@@ -98,5 +113,6 @@ enum err	 store_on_mget(struct actor *, const struct msg *);
 enum err	 store_on_mput(struct actor *, const struct msg *);
 enum err	 store_on_stat(struct actor *, const struct msg *);
 enum err	 store_on_stats(struct actor *, const struct msg *);
+enum err	 store_on_cache(struct actor *, const struct msg *);
 
 #endif

@@ -119,7 +119,9 @@ store_on_put(struct actor *a, const struct msg *m)
 	/* Contract 1.1: at least one byte; members of sets have none. */
 	if ((w.vallen == 0) != (k.type == TYPE_SET))
 		return E_PARAM;
-	e = shard_put(store_shard(st), &k, &w, &res);
+	res = store_nothing(&w);
+	if ((e = store_grow(st, w.vallen)) == E_OK)
+		e = shard_put(store_shard(st), &k, &w, &res);
 	memset(&r, 0, sizeof(r));
 	return store_wrote(st, m, k.slot, e, &res, &r);
 }

@@ -230,12 +230,14 @@ many_put(struct store *st, struct many *y, const struct many_op *o)
 		.is_dup = (o->flags & FRAME_IS_DUP) != 0,
 		.create = (o->flags & FRAME_CREATE) != 0 };
 	struct shard_key	 k = many_key(o);
-	struct shard_result	 res = { .version = o->ver };
+	struct shard_result	 res = store_nothing(&w);
 	enum err		 e;
 
 	e = store_key(st, "KHS", &k);
 	if (e == E_OK && (w.vallen == 0) != (k.type == TYPE_SET))
 		e = E_PARAM;
+	if (e == E_OK)
+		e = store_grow(st, w.vallen);
 	if (e == E_OK)
 		e = shard_put(store_shard(st), &k, &w, &res);
 	if (e == E_AGAIN)

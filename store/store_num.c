@@ -35,7 +35,9 @@ store_on_incr(struct actor *a, const struct msg *m)
 
 	if ((e = store_admit(st, m, "KH", &k)) != E_OK)
 		return e;
-	e = shard_incr(store_shard(st), &k, &w, &n, &res);
+	res = store_nothing(&w);
+	if ((e = store_grow(st, 0)) == E_OK)
+		e = shard_incr(store_shard(st), &k, &w, &n, &res);
 	return store_counted(st, m, k.slot, e, &res, n);
 }
 
@@ -62,7 +64,9 @@ store_on_zadd(struct actor *a, const struct msg *m)
 		op = SCORE_SUB;
 		break;
 	}
-	e = shard_zadd(store_shard(st), &k, &w, op, &score, &res);
+	res = store_nothing(&w);
+	if ((e = store_grow(st, 0)) == E_OK)
+		e = shard_zadd(store_shard(st), &k, &w, op, &score, &res);
 	return store_counted(st, m, k.slot, e, &res, score);
 }
 

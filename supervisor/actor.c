@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "supervisor/actor.h"
+#include "supervisor/gate.h"
 #include "supervisor/log.h"
 
 #define BEAT_S		1.0
@@ -57,6 +58,7 @@ struct actor_priv {
 	_Atomic int		 promised;	/* was READY */
 	uint64_t		*links;		/* ids of those that are up */
 	unsigned		 nlinks, maxlinks;
+	struct gate		*gate;		/* what nng clients may ask */
 	int			 stopping, code;
 	struct log_limit	 bad, rejected;
 };
@@ -293,13 +295,30 @@ actor_log_open(struct actor *a)
 		log_warn("log: open %s", target);
 }
 
+/* wharfd has checked the list; the old one stays if there is no memory. */
+static void
+actor_gate(struct actor *a)
+{
+	char		 err[256];
+	struct gate	*fresh = gate_new(a->conf, err, sizeof(err));
+
+	if (fresh == NULL && a->priv->gate == NULL)
+		fatalx("%s", err);
+	if (fresh == NULL) {
+		log_errorx("%s; the old roles stay", err);
+		return;
+	}
+	gate_free(a->priv->gate);
+	a->priv->gate = fresh;
+}
+
 static enum err
 actor_on_reload(struct actor *a, const struct msg *m)
 {
 	struct conf	*fresh;
 	char		 err[256];
 
-	if (m->nfds != 1)
+	if (m->nfds != 2)
 		return E_BADMSG;
 	if ((fresh = conf_from_fd(m->fds[0], err, sizeof(err))) == NULL) {
 		log_errorx("reload: %s", err);
@@ -308,6 +327,9 @@ actor_on_reload(struct actor *a, const struct msg *m)
 	conf_free(a->conf);
 	a->conf = fresh;
 	actor_log_open(a);
+	actor_gate(a);
+	if (a->hooks->users != NULL)
+		a->hooks->users(a, m->fds[1]);
 	if (a->hooks->reload != NULL)
 		a->hooks->reload(a);
 	return E_OK;
@@ -370,6 +392,9 @@ actor_dispatch(struct actor *a, const struct msg *m)
 		e = E_UNKNOWN;
 	else if ((h->from & m->from) == 0)
 		e = E_DENIED;
+	else if (m->from == FROM_CLIENT &&
+	    !gate_allows(a->priv->gate, link_uid(m->link), m->f.msg))
+		e = E_ROLE;
 	else
 		e = h->fn(a, m);
 	/* E_AGAIN: the mailbox keeps the message. */
@@ -630,6 +655,10 @@ actor_map(struct actor *a, unsigned place)
 	    (a->catalogue = catalogue_map(ACTOR_FD_CATALOGUE)) == NULL)
 		fatal("catalogue");
 	close(ACTOR_FD_CATALOGUE);
+	if (a->role != FROM_WORKER) {
+		close(ACTOR_FD_USERS);
+		close(ACTOR_FD_KNOWN);
+	}
 }
 
 static void
@@ -697,6 +726,7 @@ actor_init(struct actor *a, int argc, char **argv, const char *name,
 	if ((a->loop = ev_default_loop(EVFLAG_NOSIGMASK | EVFLAG_NOENV)) == NULL)
 		fatalx("no event loop");
 	a->priv = priv_new(a);
+	actor_gate(a);
 	helper_start(a->priv);
 	actor_open_mailbox(a);
 	ev_io_start(a->loop, &a->priv->ctl_in);
@@ -742,6 +772,7 @@ actor_free(struct actor *a)
 	board_unmap(a->board);
 	catalogue_unmap(a->catalogue);
 	conf_free(a->conf);
+	gate_free(p->gate);
 	free(p->links);
 	free(p->queue);
 	free(p);

@@ -5,8 +5,9 @@
  * Born with: argv "wharf-store --seat=N --incarnation=M --place=P --node=HEX",
  * fd 3 control socket, fd 4 board, fd 5 configuration, fd 6 own bell (eventfd),
  * fd 7 the lock that says to a later wharfd that this child still lives (kept
- * open, never used), fd 8 the catalogue of tables; stderr as wharfd's.  A child whose fd 3 reads end of file has lost its
- * supervisor: it stops in order and exits.
+ * open, never used), fd 8 the catalogue of tables, fd 9 the users (users.h),
+ * fd 10 known logins (known.h); stderr as wharfd's.  A child whose fd 3 reads
+ * end of file has lost its supervisor: it stops in order and exits.
  */
 #ifndef SUPERVISOR_ACTOR_H
 #define SUPERVISOR_ACTOR_H
@@ -26,7 +27,9 @@
 #define ACTOR_FD_BELL	6
 #define ACTOR_FD_LOCK	7
 #define ACTOR_FD_CATALOGUE 8
-#define ACTOR_FD_LAST	ACTOR_FD_CATALOGUE
+#define ACTOR_FD_USERS	9	/* workers only, as the next */
+#define ACTOR_FD_KNOWN	10
+#define ACTOR_FD_LAST	ACTOR_FD_KNOWN
 
 #define ACTOR_BATCH	256		/* messages from one link per turn */
 
@@ -52,6 +55,8 @@ struct actor_hooks {
 	 */
 	void	(*stop)(struct actor *, int hurry);
 	void	(*reload)(struct actor *);		/* a->conf is new */
+	/* Before reload: a memfd for users_from_fd, which stays wharfd's. */
+	void	(*users)(struct actor *, int fd);
 	void	(*link_up)(struct actor *, struct link *);
 	void	(*link_down)(struct actor *, struct link *);	/* was up */
 	void	(*turn)(struct actor *);		/* mailbox_hooks.turn */

@@ -47,17 +47,20 @@ struct board {
 static const struct {
 	const char	*name, *help;
 	enum board_kind	 kind;
-	int		 seat;
+	enum { OWN, SEAT_ROW, NODE_ROW } whose;
 } values[] = {
-#define COUNTER(id, name, help) [id] = { name, help, BOARD_COUNTER, 0 },
-#define GAUGE(id, name, help) [id] = { name, help, BOARD_GAUGE, 0 },
+#define COUNTER(id, name, help) [id] = { name, help, BOARD_COUNTER, OWN },
+#define GAUGE(id, name, help) [id] = { name, help, BOARD_GAUGE, OWN },
 #define HIST(id, name, help)
-#define SEAT(id, kind, name, help) [id] = { name, help, BOARD_##kind, 1 },
+#define SEAT(id, kind, name, help) \
+	[id] = { name, help, BOARD_##kind, SEAT_ROW },
+#define NODE(id, name, help) [id] = { name, help, BOARD_GAUGE, NODE_ROW },
 #include "supervisor/board.def"
 #undef COUNTER
 #undef GAUGE
 #undef HIST
 #undef SEAT
+#undef NODE
 };
 
 static const struct {
@@ -67,11 +70,13 @@ static const struct {
 #define GAUGE(id, name, help)
 #define HIST(id, name, help) [id] = { name, help },
 #define SEAT(id, kind, name, help)
+#define NODE(id, name, help)
 #include "supervisor/board.def"
 #undef COUNTER
 #undef GAUGE
 #undef HIST
 #undef SEAT
+#undef NODE
 };
 
 static size_t
@@ -173,7 +178,7 @@ board_clear(struct board_actor *p)
 	unsigned	i, j;
 
 	for (i = 0; i < BC_MAX_; i++)
-		if (!values[i].seat)
+		if (values[i].whose == OWN)
 			zero(&p->value[i], 1);
 	for (i = 0; i < BH_MAX_; i++)
 		for (j = 0; j < BOARD_BUCKETS; j++)
@@ -249,7 +254,13 @@ board_kind(enum board_id id)
 int
 board_is_seat(enum board_id id)
 {
-	return values[id].seat;
+	return values[id].whose != OWN;
+}
+
+int
+board_is_node(enum board_id id)
+{
+	return values[id].whose == NODE_ROW;
 }
 
 const char *

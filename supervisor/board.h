@@ -1,8 +1,8 @@
 /*
  * board.h: per-actor counters, gauges, latency histograms and slow log in one
  * shared memfd that wharfd makes; each actor writes its own place, wharfd the
- * SEAT rows of all (place 0 is its own), everybody reads.  All accesses are
- * relaxed atomics: numbers, not locks.
+ * SEAT rows of all (place 0 is its own) and the NODE rows, everybody reads.
+ * All accesses are relaxed atomics: numbers, not locks.
  *
  * Histogram: 8 linear steps per power of two from 1 us to 2^34 us, so a
  * quantile read from it is at most 12.5 % too high.
@@ -19,11 +19,13 @@ enum board_id {
 #define GAUGE(id, name, help) id,
 #define HIST(id, name, help)
 #define SEAT(id, kind, name, help) id,
+#define NODE(id, name, help) id,
 #include "supervisor/board.def"
 #undef COUNTER
 #undef GAUGE
 #undef HIST
 #undef SEAT
+#undef NODE
 	BC_MAX_
 };
 
@@ -32,11 +34,13 @@ enum board_hist {
 #define GAUGE(id, name, help)
 #define HIST(id, name, help) id,
 #define SEAT(id, kind, name, help)
+#define NODE(id, name, help)
 #include "supervisor/board.def"
 #undef COUNTER
 #undef GAUGE
 #undef HIST
 #undef SEAT
+#undef NODE
 	BH_MAX_
 };
 
@@ -77,7 +81,9 @@ void			 board_set(struct board_actor *, enum board_id, int64_t);
 int64_t			 board_get(const struct board_actor *, enum board_id);
 const char		*board_name(enum board_id);
 enum board_kind		 board_kind(enum board_id);
+/* SEAT or NODE: wharfd writes it. */
 int			 board_is_seat(enum board_id);
+int			 board_is_node(enum board_id);
 const char		*board_help(enum board_id);
 
 /* status: of the HTTP answer. */

@@ -1,5 +1,5 @@
 /*
- * child.c: birth (fork and exec with descriptors 3..8 as actor.h says), the
+ * child.c: birth (fork and exec with descriptors 3..10 as actor.h says), the
  * supervisor's end of fd 3, and death of one actor process.  Runs in wharfd.
  *
  * Nothing here is fatal to wharfd: a birth that fails is a death before READY
@@ -298,7 +298,8 @@ child_fork(const struct child *c, int ctl)
 	char	 path[4096], arg0[32], seat[32], inc[32], place[32], node[32];
 	char	*argv[] = { arg0, seat, inc, place, node, NULL };
 	int	 fds[] = { ctl, c->env->board_fd, c->env->conf_fd, c->bell,
-		    c->env->lock_fd, c->env->catalogue_fd };
+		    c->env->lock_fd, c->env->catalogue_fd, c->env->users_fd,
+		    c->env->known_fd };
 	pid_t	 pid;
 
 	snprintf(path, sizeof(path), "%s/wharf-%s", c->env->dir, c->role);

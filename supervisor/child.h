@@ -34,7 +34,7 @@ struct child_env {
 	const char			*dir;		/* of the actors */
 	uint64_t			 node;
 	int				 board_fd, conf_fd, lock_fd,
-					 catalogue_fd;
+					 catalogue_fd, users_fd, known_fd;
 	uint32_t			 next_inc;	/* never 0 */
 };
 

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/access.h"
 #include "supervisor/addr.h"
 #include "supervisor/conf_row.h"
+#include "supervisor/gate.h"
 
 #define RUN_MAX		60		/* bytes; link paths go into sun_path */
 
@@ -315,6 +317,13 @@ conf_reload(struct conf *c, const struct conf *fresh, char *why, size_t whylen)
 	}
 }
 
+int
+conf_may_be_reached(const struct conf *c)
+{
+	return conf_int(c, CONF_ACCESS_OPEN) ||
+	    conf_str(c, CONF_AUTH_FILE)[0] != '\0';
+}
+
 static int
 check_listen(const struct conf *c, enum conf_id id, char *err, size_t errlen)
 {
@@ -328,15 +337,38 @@ check_listen(const struct conf *c, enum conf_id id, char *err, size_t errlen)
 		return -1;
 	}
 	for (i = 0; i < n; i++) {
-		if (addr_is_loopback(&a[i]) || conf_int(c, CONF_ACCESS_OPEN))
+		if (addr_is_loopback(&a[i]) || conf_may_be_reached(c))
 			continue;
 		snprintf(err, errlen, "%s: %s can be reached from other "
-		    "machines and nobody has to authenticate; say access.open "
-		    "= on if that is meant", conf_key(id),
+		    "machines and nobody has to authenticate; name an "
+		    "auth.file, or say access.open = on if that is meant", conf_key(id),
 		    addr_text(&a[i], text));
 		return -1;
 	}
 	return 0;
+}
+
+static int
+check_access(const struct conf *c, char *err, size_t errlen)
+{
+	char		 why[256];
+	struct access	*a;
+
+	a = access_new(conf_str(c, CONF_ACCESS_ALLOW), why, sizeof(why));
+	if (a == NULL)
+		snprintf(err, errlen, "%s: %s", conf_key(CONF_ACCESS_ALLOW),
+		    why);
+	access_free(a);
+	return a == NULL ? -1 : 0;
+}
+
+static int
+check_roles(const struct conf *c, char *err, size_t errlen)
+{
+	struct gate	*g = gate_new(c, err, errlen);
+
+	gate_free(g);
+	return g == NULL ? -1 : 0;
 }
 
 static int
@@ -366,8 +398,10 @@ conf_check(const struct conf *c, char *err, size_t errlen)
 	else if (check_mode(conf_str(c, CONF_NNG_MODE)) == -1)
 		snprintf(err, errlen, "nng.mode: \"%s\" is no octal mode",
 		    conf_str(c, CONF_NNG_MODE));
-	else
-		return check_listen(c, CONF_DB_LISTEN, err, errlen) == 0 ?
-		    check_listen(c, CONF_MQ_LISTEN, err, errlen) : -1;
+	else if (check_access(c, err, errlen) == 0 &&
+	    check_roles(c, err, errlen) == 0 &&
+	    check_listen(c, CONF_DB_LISTEN, err, errlen) == 0 &&
+	    check_listen(c, CONF_MQ_LISTEN, err, errlen) == 0)
+		return 0;
 	return -1;
 }

@@ -40,6 +40,9 @@ int		 conf_option(struct conf *, const char *text, char *err, size_t errlen);
 /* What no single row can check (power of two, path lengths, addresses). */
 int		 conf_check(const struct conf *, char *err, size_t errlen);
 
+/* Whether the listeners may be open to other machines. */
+int		 conf_may_be_reached(const struct conf *);
+
 int64_t		 conf_int(const struct conf *, enum conf_id);	/* INT, BOOL; ENUM: index of the word */
 const char	*conf_str(const struct conf *, enum conf_id);	/* STR, ENUM */
 void		 conf_set_int(struct conf *, enum conf_id, int64_t);

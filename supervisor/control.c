@@ -176,16 +176,31 @@ cmd_tables(struct client *cl, const json_t *req)
 static const struct {
 	const char	*name;
 	json_t		*(*fn)(struct client *, const json_t *);
+	int		 changes;	/* something: that is on record */
 } commands[] = {
-	{ "status", cmd_status },
-	{ "version", cmd_version },
-	{ "stop", cmd_stop },
-	{ "restart", cmd_restart },
-	{ "reload", cmd_reload },
-	{ "log-level", cmd_log_level },
-	{ "slow", cmd_slow },
-	{ "tables", cmd_tables },
+	{ "status", cmd_status, 0 },
+	{ "version", cmd_version, 0 },
+	{ "stop", cmd_stop, 1 },
+	{ "restart", cmd_restart, 1 },
+	{ "reload", cmd_reload, 1 },
+	{ "log-level", cmd_log_level, 1 },
+	{ "slow", cmd_slow, 0 },
+	{ "tables", cmd_tables, 0 },
 };
+
+/* The request as it came, by the user that the kernel vouches for. */
+static void
+control_audit(const struct client *cl, const json_t *req)
+{
+	struct ucred	 u = { 0 };
+	socklen_t	 len = sizeof(u);
+	char		*text = json_dumps(req, JSON_COMPACT);
+
+	(void)getsockopt(cl->fd, SOL_SOCKET, SO_PEERCRED, &u, &len);
+	log_info("audit: %s by user %u, process %d",
+	    text != NULL ? text : "a command", (unsigned)u.uid, (int)u.pid);
+	free(text);
+}
 
 static json_t *
 control_command(struct client *cl, const json_t *req)
@@ -200,8 +215,12 @@ control_command(struct client *cl, const json_t *req)
 		return reply_error("cmd: missing");
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(commands[i].name, cmd) == 0)
-			return commands[i].fn(cl, req);
-	return reply_error("cmd: unknown");
+			break;
+	if (i == sizeof(commands) / sizeof(commands[0]))
+		return reply_error("cmd: unknown");
+	if (commands[i].changes || json_object_get(req, "clear") != NULL)
+		control_audit(cl, req);
+	return commands[i].fn(cl, req);
 }
 
 /* Clients */

@@ -223,9 +223,10 @@ passed_fault(int fd, struct addr *a, const struct conf *c)
 	if (sock_int(fd, SO_ACCEPTCONN) != 1)
 		snprintf(why, sizeof(why), "(%s) does not listen "
 		    "(a socket unit needs Accept=no)", text);
-	else if (!addr_is_loopback(a) && !conf_int(c, CONF_ACCESS_OPEN))
+	else if (!addr_is_loopback(a) && !conf_may_be_reached(c))
 		snprintf(why, sizeof(why), "(%s) can be reached from other "
-		    "machines and access.open is off", text);
+		    "machines, there is no auth.file and access.open is off",
+		    text);
 	else
 		return NULL;
 	return why;

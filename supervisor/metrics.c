@@ -19,7 +19,7 @@
 struct place {
 	struct board_actor	*a;
 	char			 label[64];	/* actor="store",seat="0" */
-	int			 self;		/* wharfd: SEAT rows only */
+	int			 self;		/* wharfd: SEAT, NODE */
 };
 
 struct report {
@@ -50,7 +50,7 @@ value_row(const struct report *r, enum board_id id)
 	family(r->f, board_name(id), suffix[kind], kind == BOARD_COUNTER ?
 	    "counter" : "gauge", board_help(id));
 	for (i = 0; i < r->n; i++) {
-		if (r->place[i].self && !board_is_seat(id))
+		if (r->place[i].self ? !board_is_seat(id) : board_is_node(id))
 			continue;
 		v = (long long)board_get(r->place[i].a, id);
 		fprintf(r->f, "wharf_%s%s{%s} ", board_name(id), suffix[kind],

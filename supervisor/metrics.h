@@ -4,7 +4,7 @@
  * format"), what GET /metrics answers.
  *
  * Each row of board.def is a family wharf_<name> (see there) with the labels
- * actor and seat; wharf_http_requests_total has kind and code besides,
+ * actor and seat (NODE rows: of wharfd only); wharf_http_requests_total has kind and code besides,
  * wharf_build_info the version.  Seconds and bytes throughout.  Histograms
  * have buckets for powers of two from 16 us to 16.8 s.
  *

@@ -11,31 +11,55 @@
 #include "supervisor/board.h"
 #include "supervisor/sample.h"
 
+struct line {
+	const char	*name;		/* with its colon */
+	int64_t		*bytes;
+};
+
+/* Lines "NAME:   123 kB" of a file in /proc; how many of them it has. */
+static size_t
+read_lines(const char *path, const struct line *want, size_t nwant)
+{
+	char		 line[256];
+	long long	 kib;
+	size_t		 i, n, found = 0;
+	FILE		*fp;
+
+	if ((fp = fopen(path, "re")) == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), fp) != NULL)
+		for (i = 0; i < nwant; i++) {
+			n = strlen(want[i].name);
+			if (strncmp(line, want[i].name, n) == 0 &&
+			    sscanf(line + n, "%lld", &kib) == 1) {
+				*want[i].bytes = kib * 1024;
+				found++;
+			}
+		}
+	fclose(fp);
+	return found;
+}
+
 static void
 read_memory(pid_t pid, struct sample_usage *u)
 {
-	const struct {
-		const char	*name;
-		int64_t		*bytes;
-	}		 rows[] = { { "RssAnon:", &u->anon },
-			    { "RssFile:", &u->file },
-			    { "RssShmem:", &u->shmem } };
-	char		 line[256];
-	long long	 kib;
-	size_t		 i, n;
-	FILE		*fp;
+	const struct line	rows[] = { { "RssAnon:", &u->anon },
+				    { "RssFile:", &u->file },
+				    { "RssShmem:", &u->shmem } };
+	char			path[64];
 
-	snprintf(line, sizeof(line), "/proc/%d/status", (int)pid);
-	if ((fp = fopen(line, "re")) == NULL)
-		return;
-	while (fgets(line, sizeof(line), fp) != NULL)
-		for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-			n = strlen(rows[i].name);
-			if (strncmp(line, rows[i].name, n) == 0 &&
-			    sscanf(line + n, "%lld", &kib) == 1)
-				*rows[i].bytes = kib * 1024;
-		}
-	fclose(fp);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	(void)read_lines(path, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+void
+sample_machine(int64_t *memory, int64_t *available)
+{
+	const struct line	rows[] = { { "MemTotal:", memory },
+				    { "MemAvailable:", available } };
+
+	if (read_lines("/proc/meminfo", rows, 2) != 2)
+		*memory = *available = 0;
 }
 
 /* Since Linux 6.2 the size of the directory is the number of descriptors. */

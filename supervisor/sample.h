@@ -28,6 +28,8 @@ struct sample_rate {
 
 /* What is not known, or nobody's (pid 0), is 0. */
 void	sample_read(pid_t, struct sample_usage *);
+/* Of the machine: MemTotal and MemAvailable in bytes; both 0: not known. */
+void	sample_machine(int64_t *memory, int64_t *available);
 /* Reads it and puts it on the board. */
 void	sample_take(pid_t, struct board_actor *);
 /* inc, born: of the process that counts its requests on the board. */

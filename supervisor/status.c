@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proto/msg.h"
+#include "supervisor/limits.h"
 #include "supervisor/sample.h"
 #include "supervisor/status.h"
 #include "supervisor/wharfd.h"
@@ -142,6 +143,44 @@ tree_state(const struct tree *t)
 	return "ready";
 }
 
+static json_t *
+limit_json(int64_t used, int64_t most, int over)
+{
+	return json_pack("{s:I, s:I, s:b}", "used", (json_int_t)used, "most",
+	    (json_int_t)most, "over", over);
+}
+
+static int64_t
+tables_held(const struct catalogue *c)
+{
+	struct catalogue_row	row;
+	unsigned		i, top = catalogue_names(c);
+	int64_t			n = 0;
+
+	for (i = 0; i < top; i++)
+		n += catalogue_row(c, i, &row);
+	return n;
+}
+
+/* most 0: there is none. */
+static json_t *
+status_limits(const struct tree *t)
+{
+	json_t			*o = json_object();
+	struct limits_row	 r;
+	int64_t			 held = tables_held(t->catalogue);
+	int64_t			 most = catalogue_most(t->catalogue);
+	int			 l;
+
+	for (l = 0; l < LIMIT_MAX_; l++) {
+		limits_row(board_place(t->board, 0), (enum limit)l, &r);
+		json_object_set_new(o, r.name,
+		    limit_json(r.used, r.most, r.over));
+	}
+	json_object_set_new(o, "tables", limit_json(held, most, held >= most));
+	return o;
+}
+
 json_t *
 status_json(const struct wharfd *w)
 {
@@ -173,6 +212,7 @@ status_json(const struct wharfd *w)
 	json_object_set_new(o, "mq", status_addresses(&w->listen, 1));
 	sample_read(getpid(), &u);
 	json_object_set_new(o, "rss", status_rss(&u));
+	json_object_set_new(o, "limits", status_limits(t));
 	json_object_set_new(o, "actors", actors);
 	return o;
 }

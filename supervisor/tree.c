@@ -13,6 +13,8 @@
 
 #include "proto/msg.h"
 #include "supervisor/actor.h"
+#include "supervisor/known.h"
+#include "supervisor/limits.h"
 #include "supervisor/tree.h"
 
 #define HURRY_US	2000000
@@ -215,6 +217,22 @@ tree_sample(struct tree *t, mono_t now)
 	}
 }
 
+/* Soon again while nobody can say what the stores hold. */
+static void
+tree_limits(struct tree *t, mono_t now)
+{
+	struct limits_use	u;
+	int64_t			memory, available;
+
+	if (mono_diff(t->limits_at, now) < 0)
+		return;
+	sample_machine(&memory, &available);
+	limits_look(&u, t->board, t->catalogue, memory, available);
+	limits_judge(board_place(t->board, 0), t->conf, &u);
+	t->limits_at = u.used[LIMIT_DISK] < 0 ? now :
+	    mono_add(now, LIMITS_EVERY - VIGIL_TICK / 2);
+}
+
 static void	 group_roll(struct tree *, int, mono_t);
 
 static void
@@ -233,6 +251,7 @@ on_tick(struct ev_loop *loop, ev_timer *w, int revents)
 		    (long long)late / 1000 % 1000);
 	tree_look(t, now, late > VIGIL_LATE ? late : 0);
 	tree_sample(t, now);
+	tree_limits(t, now);
 	for (k = 0; k < TREE_GROUPS; k++)
 		group_roll(t, k, now);
 }
@@ -304,18 +323,27 @@ void
 tree_pass_conf(struct tree *t)
 {
 	struct frame	f = { .msg = MSG_RELOAD };
-	int		fd = conf_to_memfd(t->conf), k;
+	int		fds[2] = { conf_to_memfd(t->conf), t->env.users_fd }, k;
 	unsigned	i;
 
-	if (fd == -1) {
+	if (fds[0] == -1) {
 		log_error("configuration for the actors");
 		return;
 	}
 	close(t->env.conf_fd);
-	t->env.conf_fd = fd;
+	t->env.conf_fd = fds[0];
+	t->limits_at = mono_now();	/* the limits may be others */
 	for (k = 0; k < TREE_GROUPS; k++)
 		for (i = 0; i < t->group[k].n; i++)
-			child_send(&t->group[k].c[i], &f, &fd, 1);
+			child_send(&t->group[k].c[i], &f, fds, 2);
+}
+
+void
+tree_set_users(struct tree *t, int fd)
+{
+	if (t->env.users_fd > 0)
+		close(t->env.users_fd);
+	t->env.users_fd = fd;
 }
 
 /* Beginning and end */
@@ -359,6 +387,8 @@ tree_env(struct tree *t)
 	if (e->catalogue_fd == -1 ||
 	    (t->catalogue = catalogue_map(e->catalogue_fd)) == NULL)
 		fatal("catalogue");
+	if ((e->known_fd = known_create()) == -1)
+		fatal("known logins");
 	if ((e->conf_fd = conf_to_memfd(t->conf)) == -1)
 		fatal("configuration for the actors");
 	if (getrandom(&e->next_inc, sizeof(e->next_inc), 0) !=
@@ -450,6 +480,8 @@ tree_free(struct tree *t)
 	close(t->env.conf_fd);
 	close(t->env.board_fd);
 	close(t->env.catalogue_fd);
+	close(t->env.known_fd);
+	tree_set_users(t, -1);
 	board_unmap(t->board);
 	catalogue_unmap(t->catalogue);
 	conf_free(t->conf);

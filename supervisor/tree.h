@@ -45,6 +45,7 @@ struct tree {
 	ev_timer		 tick;
 	mono_t			 last_tick, born;
 	unsigned		 sampled;	/* child to look at next */
+	mono_t			 limits_at;	/* limits.h: the next look */
 	int			 stopping, hurry, code;
 };
 
@@ -64,6 +65,8 @@ void	 tree_stop(struct tree *, int code);
 int	 tree_restart(struct tree *, const char *role, int seat);
 /* Hands tree->conf to all children, and makes it that of later ones. */
 void	 tree_pass_conf(struct tree *);
+/* Takes a memfd of users (or -1); for births and the next tree_pass_conf. */
+void	 tree_set_users(struct tree *, int fd);
 void	 tree_free(struct tree *);
 
 #endif

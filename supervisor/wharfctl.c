@@ -21,6 +21,8 @@
 #include <unistd.h>
 
 #include "supervisor/conf.h"
+#include "supervisor/wharfctl_import.h"
+#include "supervisor/wharfctl_passwd.h"
 #include "supervisor/wharfctl_show.h"
 
 #ifdef HAVE_CONFIG_H
@@ -51,19 +53,26 @@ die(int code, const char *fmt, ...)
 
 /* The socket */
 
-static void
-socket_path(const char *conf_path, char *out, size_t max)
+static struct conf *
+conf_open(const char *path)
 {
 	struct conf	*c = conf_new();
 	char		 err[512];
 
 	if (c == NULL)
 		die(EXIT_REFUSED, "out of memory");
-	if (conf_path == NULL && access(WHARF_CONF, R_OK) == 0)
-		conf_path = WHARF_CONF;
-	if (conf_path != NULL &&
-	    conf_read(c, conf_path, err, sizeof(err)) == -1)
+	if (path == NULL && access(WHARF_CONF, R_OK) == 0)
+		path = WHARF_CONF;
+	if (path != NULL && conf_read(c, path, err, sizeof(err)) == -1)
 		die(EXIT_USAGE, "%s", err);
+	return c;
+}
+
+static void
+socket_path(const char *conf_path, char *out, size_t max)
+{
+	struct conf	*c = conf_open(conf_path);
+
 	snprintf(out, max, "%s/control", conf_str(c, CONF_NODE_RUN));
 	conf_free(c);
 }
@@ -228,6 +237,11 @@ static const struct command {
 	    1, 2, ask_restart, show_restart },
 	{ "reload", "", "read the configuration again", 0, 0, ask_plain,
 	    show_reload },
+	{ "passwd", " [-d] [-f FILE] NAME [ROLE]",
+	    "set a user's password and role, or remove the user", 1, 2, NULL,
+	    NULL },
+	{ "import", " [-f FILE] http://[USER:PASSWORD@]HOST[:PORT]",
+	    "take over the data of a huststore or a Wharf", 1, 1, NULL, NULL },
 	{ "log-level", " error|warn|info|debug", "change it everywhere", 1, 1,
 	    ask_log_level, show_log_level },
 	{ "stop", "", "stop the node in order", 0, 0, ask_plain, show_stop },
@@ -328,6 +342,8 @@ struct options {
 	const char	*conf;
 	char		 path[PATH_MAX];
 	int		 json, clear;
+	int		 remove;	/* passwd -d */
+	const char	*file;		/* passwd -f, import -f */
 };
 
 /* Options may stand anywhere; the arguments are in argv from optind on. */
@@ -342,11 +358,15 @@ options(struct options *o, int argc, char **argv)
 	};
 	int				ch;
 
-	while ((ch = getopt_long(argc, argv, "c:s:Vh", longs, NULL)) != -1) {
+	while ((ch = getopt_long(argc, argv, "c:df:s:Vh", longs, NULL)) != -1) {
 		if (ch == 'c')
 			o->conf = optarg;
 		else if (ch == 's')
 			snprintf(o->path, sizeof(o->path), "%s", optarg);
+		else if (ch == 'd')
+			o->remove = 1;
+		else if (ch == 'f')
+			o->file = optarg;
 		else if (ch == 'j')
 			o->json = 1;
 		else if (ch == 'C')
@@ -364,6 +384,40 @@ options(struct options *o, int argc, char **argv)
 		usage();
 }
 
+/* The node is the one with -s, which may be node.run, or of -c. */
+static int
+command_import(const struct command *cmd, struct options *o, const char *source)
+{
+	char	*slash;
+
+	if (o->clear || o->remove)
+		usage_of(cmd);
+	if (o->path[0] == '\0')
+		socket_path(o->conf, o->path, sizeof(o->path));
+	socket_in(o->path, sizeof(o->path));
+	if ((slash = strrchr(o->path, '/')) == NULL)
+		die(EXIT_USAGE, "%s: no directory", o->path);
+	*slash = '\0';
+	return import_exec(o->path, o->file, source, o->json);
+}
+
+/* The one command that asks nobody. */
+static int
+command_passwd(const struct command *cmd, const struct options *o, char **args,
+    int nargs)
+{
+	struct conf	*c;
+	int		 rv;
+
+	if (o->clear || o->json || (o->remove && nargs == 2))
+		usage_of(cmd);
+	c = conf_open(o->conf);
+	rv = passwd_run(c, o->file, args[0], nargs == 2 ? args[1] : NULL,
+	    o->remove);
+	conf_free(c);
+	return rv;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -375,6 +429,12 @@ main(int argc, char **argv)
 	argc -= optind + 1;
 	argv += optind + 1;
 	cmd = command_find(argv[-1], argc);
+	if (strcmp(cmd->name, "import") == 0)
+		return command_import(cmd, &o, argv[0]);
+	if (cmd->ask == NULL)
+		return command_passwd(cmd, &o, argv, argc);
+	if (o.remove || o.file != NULL)
+		usage_of(cmd);
 	req = command_request(cmd, argv, argc, o.clear);
 	if (o.path[0] == '\0')
 		socket_path(o.conf, o.path, sizeof(o.path));

@@ -107,11 +107,37 @@ print_head(const json_t *o)
 	    show_text(o, "state"));
 	print_addresses(o, "db");
 	print_addresses(o, "mq");
-	printf("\n%lld stores of %lld files  engine %s  sync %s  lanes %s\n\n",
+	printf("\n%lld stores of %lld files  engine %s  sync %s  lanes %s\n",
 	    (long long)number(o, "stores", NULL),
 	    (long long)number(o, "files", NULL), show_text(o, "engine"),
 	    show_text(o, "sync"), json_is_true(json_object_get(o, "lanes")) ?
 	    "on" : "off");
+}
+
+/* Those that there are; the tables' has no bytes. */
+static void
+print_limits(const json_t *o)
+{
+	const json_t	*limits = json_object_get(o, "limits"), *l;
+	const char	*key;
+	char		 used[24], most[24];
+	json_int_t	 n;
+
+	json_object_foreach((json_t *)limits, key, l) {
+		if ((n = number(l, "most", NULL)) == 0)
+			continue;
+		if (strcmp(key, "tables") == 0) {
+			snprintf(used, sizeof(used), "%lld",
+			    (long long)number(l, "used", NULL));
+			snprintf(most, sizeof(most), "%lld", (long long)n);
+		} else {
+			bytes(number(l, "used", NULL), used);
+			bytes(n, most);
+		}
+		printf("%s %s of %s%s  ", key, used, most,
+		    json_is_true(json_object_get(l, "over")) ? " OVER" : "");
+	}
+	printf("\n\n");
 }
 
 /* What its process does or, when that is well, what it says of itself. */
@@ -213,6 +239,51 @@ print_stores(const json_t *actors)
 			print_store(a);
 }
 
+/* Hits of a hundred reads. */
+static double
+percent(json_int_t hits, json_int_t misses)
+{
+	json_int_t	n = hits + misses;
+
+	return n == 0 ? 0 : 100. * (double)hits / (double)n;
+}
+
+static void
+print_cache(const json_t *a, const json_t *v)
+{
+	json_int_t	hits = number(v, "cache_hits", NULL);
+	json_int_t	misses = number(v, "cache_misses", NULL);
+	char		name[32], m[2][24];
+
+	printf("%-10s %8s %8s %10lld %11lld %11lld %6.1f %10lld %10lld\n",
+	    actor(a, name), bytes(number(v, "cache_limit_bytes", NULL), m[0]),
+	    bytes(number(v, "cache_bytes", NULL), m[1]),
+	    (long long)number(v, "cache_entries", NULL), (long long)hits,
+	    (long long)misses, percent(hits, misses),
+	    (long long)number(v, "cache_evicted", NULL),
+	    (long long)number(v, "cache_expired", NULL));
+}
+
+/* Of the stores that have a part of one. */
+static void
+print_caches(const json_t *actors)
+{
+	const json_t	*a, *v;
+	size_t		 i;
+	int		 n = 0;
+
+	json_array_foreach(actors, i, a) {
+		v = json_object_get(a, "values");
+		if (number(v, "cache_limit_bytes", NULL) == 0)
+			continue;
+		if (n++ == 0)
+			printf("\n%-10s %8s %8s %10s %11s %11s %6s %10s "
+			    "%10s\n", "CACHE", "LIMIT", "BYTES", "ENTRIES",
+			    "HITS", "MISSES", "HIT %", "EVICTED", "EXPIRED");
+		print_cache(a, v);
+	}
+}
+
 static void
 print_deaths(const json_t *actors)
 {
@@ -236,9 +307,11 @@ show_status(const json_t *o)
 	const json_t	*actors = json_object_get(o, "actors");
 
 	print_head(o);
+	print_limits(o);
 	print_actors(actors);
 	print_sizes(actors);
 	print_stores(actors);
+	print_caches(actors);
 	print_deaths(actors);
 }
 

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 
 #include "supervisor/control.h"
 #include "supervisor/log.h"
+#include "supervisor/users.h"
 #include "supervisor/wharfd.h"
 
 #ifdef HAVE_CONFIG_H
@@ -62,6 +64,41 @@ conf_load(const struct wharfd *w, char *err, size_t errlen)
 	return c;
 }
 
+/* The checked text of auth.file, "" without one; NULL with a message. */
+static char *
+users_load(const struct conf *c, char *err, size_t errlen)
+{
+	const char		*path = conf_str(c, CONF_AUTH_FILE);
+	const char		*user = conf_str(c, CONF_NODE_USER);
+	const struct passwd	*pw = *user != '\0' ? getpwnam(user) : NULL;
+	char			*text, why[ERR_LONG];
+
+	if (*path == '\0')
+		text = strdup("");
+	else
+		text = users_read(path, pw != NULL ? pw->pw_uid : geteuid(),
+		    why, sizeof(why));
+	if (text == NULL)
+		snprintf(err, errlen, "auth.file: %s",
+		    *path == '\0' ? "out of memory" : why);
+	return text;
+}
+
+/* The same for the actors; -1 with a message. */
+static int
+users_open(const struct conf *c, char *err, size_t errlen)
+{
+	char	*text = users_load(c, err, errlen);
+	int	 fd;
+
+	if (text == NULL)
+		return -1;
+	if ((fd = users_to_memfd(text)) == -1)
+		snprintf(err, errlen, "auth.file: %s", strerror(errno));
+	free(text);
+	return fd;
+}
+
 static int
 log_as_configured(const struct conf *c)
 {
@@ -73,8 +110,11 @@ static int
 reload(struct wharfd *w, char *why, size_t whylen)
 {
 	struct conf	*fresh = conf_load(w, why, whylen);
+	int		 users = -1;
 
-	if (fresh == NULL) {
+	if (fresh == NULL ||
+	    (users = users_open(w->tree.conf, why, whylen)) == -1) {
+		conf_free(fresh);
 		log_errorx("reload: %s; nothing was changed", why);
 		return -1;
 	}
@@ -84,6 +124,7 @@ reload(struct wharfd *w, char *why, size_t whylen)
 	if (log_as_configured(w->tree.conf) == -1)
 		log_warn("log: open %s",
 		    conf_str(w->tree.conf, CONF_LOG_TARGET));
+	tree_set_users(&w->tree, users);
 	tree_pass_conf(&w->tree);
 	log_info("configuration reloaded");
 	if (why[0] != '\0')
@@ -295,16 +336,23 @@ open_all(struct wharfd *w)
 		fatal("write %s", path);
 	if (node_drop(&w->node, w->tree.conf, err, sizeof(err)) == -1)
 		fatalx("%s", err);
+	/* As the user who will have to read it again. */
+	tree_set_users(&w->tree, users_open(w->tree.conf, err, sizeof(err)));
+	if (w->tree.env.users_fd == -1)
+		fatalx("%s", err);
 }
 
 static void
 open_log(struct wharfd *w, int check)
 {
-	char	err[ERR_LONG];
+	char	err[ERR_LONG], *users;
 
 	if ((w->tree.conf = conf_load(w, err, sizeof(err))) == NULL)
 		fatalx("%s", err);
 	if (check) {
+		if ((users = users_load(w->tree.conf, err, sizeof(err))) == NULL)
+			fatalx("%s", err);
+		free(users);
 		printf("configuration is good\n");
 		exit(0);
 	}

@@ -14,7 +14,7 @@ want() {			# a line that the manual must have
 	bad=1
 }
 
-statuses=$(sed -n 's/^X(\(E_[A-Z]*\),[[:space:]]*\([0-9]*\), \([0-9]*\), "\(.*\)").*/.It \2 Ta \1 Ta \3 Ta \4/p' \
+statuses=$(sed -n 's/^X(\(E_[A-Z_]*\),[[:space:]]*\([0-9]*\), \([0-9]*\), "\(.*\)").*/.It \2 Ta \1 Ta \3 Ta \4/p' \
     "$src/proto/err.def")
 messages=$(sed -n 's/^MSG_[A-Z]*(MSG_\([A-Z_]*\),[[:space:]]*\([0-9]*\),.*/\2 \1/p' \
     "$src/proto/msg.def")

@@ -32,14 +32,15 @@ only tkrzw 'tkrzw' 'store/[a-z_]*_tkrzw\.c'
 only libmicrohttpd 'microhttpd' 'worker/|tests/(test_worker|bench/mhd_bare)'
 only libconfuse 'confuse' 'supervisor/|tests/'
 only jansson 'jansson' 'supervisor/|tests/'
-only zlib 'zlib' 'worker/|tests/test_(coding|worker)'
+only zlib 'zlib' 'worker/|supervisor/import_page|tests/test_(coding|worker|import)'
+only libcurl 'curl/' 'supervisor/import_http'
 only xxhash 'xxhash' 'store/|tests/(test_manifest|fuzz_(manifest|record))'
 only libsodium 'sodium' 'supervisor/|worker/|router/'
 only libraft 'raft' 'router/'
 
 # -- which folder may include which -------------------------------------------
 # Own folder, proto/, the child's half of the supervisor contract, and:
-common='proto/|supervisor/(actor|log|board|conf|slow|metrics)\.(h|def)|config\.h'
+common='proto/|supervisor/(access|actor|log|board|conf|known|password|slow|metrics|users)\.(h|def)|config\.h'
 allowed() {			# folder, what else (extended regex)
 	[ -d "$1" ] || return
 	files=$(find "$1" -name '*.[ch]')

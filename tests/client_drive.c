@@ -275,7 +275,7 @@ static const struct {
 	{ "submit", 5, do_submit }, { "drain", 1, do_drain },
 	{ "poll", 1, do_poll }, { "spin", 1, do_spin }, { "many", 6, do_many },
 	{ "info", 1, do_info }, { "close", 1, do_close },
-	{ "op", -5, drive_op }, { "walk", -3, drive_walk },
+	{ "op", -5, drive_op }, { "cache", -3, drive_cache }, { "walk", -3, drive_walk },
 	{ "mget", -1, drive_mget }, { "mput", -1, drive_mput },
 	{ "export", -3, drive_export }, { "task", 2, drive_task },
 	{ "tasks", 1, drive_tasks }
@@ -307,7 +307,7 @@ command(char *line)
 int
 main(void)
 {
-	static char	line[1 << 20];
+	static char	line[4 << 20];
 	int		good = 1;
 
 	if ((value = malloc(WHARF_VALUE_MAX + 1)) == NULL)

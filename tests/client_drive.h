@@ -20,10 +20,12 @@ extern struct wharf	*drive_w;
  *	export TYPE TABLE [FIELD=VALUE]...	STATUS token
  *	task TOKEN				STATUS state
  *	tasks					STATUS waiting running done
+ *	cache NAME KEY [HASH [VALUE [NUMBER]]]	STATUS value or number
  *
+ * NAME is that of a short form, of wharf_cache.h without its prefix.
  * COMMAND is the number of a wharf_command, TYPE a letter; "-": none.  Keys,
  * values and cursors are hexadecimal, "-": none.  Fields are those of struct
- * wharf_op, and version, wflags, ttl of its write; async=1 submits the op and
+ * wharf_op (hash: a table in hexadecimal), and version, wflags, ttl of its write; async=1 submits the op and
  * waits; stop=N ends a walk after N entries.  An entry is
  * type,table,key,version,ttl,score,value; a row type,table,count,size,capacity.
  */
@@ -34,5 +36,9 @@ void	 drive_mput(char **word);
 void	 drive_export(char **word);
 void	 drive_task(char **word);
 void	 drive_tasks(char **word);
+void	 drive_cache(char **word);
+/* Bytes of a word, to be freed; room for one more. */
+uint8_t	*unhex(const char *text, size_t *n);
+void	 print_hex(const void *bytes, size_t n);
 
 #endif

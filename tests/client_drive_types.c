@@ -15,23 +15,29 @@ struct given {
 	struct wharf_write	how;
 	long			stop;
 	int			async;
-	uint8_t			*bytes[3];	/* key, value, cursor */
+	uint8_t			*bytes[4];	/* key, value, cursor, hash */
 };
 
-static uint8_t *
+static int
+nibble(char c)
+{
+	return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+uint8_t *
 unhex(const char *text, size_t *n)
 {
 	size_t	 i, len = strcmp(text, "-") == 0 ? 0 : strlen(text) / 2;
 	uint8_t	*p = malloc(len + 1);
-	unsigned v;
 
 	for (i = 0; p != NULL && i < len; i++)
-		p[i] = sscanf(text + 2 * i, "%2x", &v) == 1 ? (uint8_t)v : 0;
+		p[i] = (uint8_t)(nibble(text[2 * i]) << 4 |
+		    nibble(text[2 * i + 1]));
 	*n = len;
 	return p;
 }
 
-static void
+void
 print_hex(const void *bytes, size_t n)
 {
 	const uint8_t	*p = bytes;
@@ -47,6 +53,16 @@ static const char *
 none(const char *word)
 {
 	return strcmp(word, "-") == 0 ? NULL : word;
+}
+
+/* The name of a cache's hash. */
+static void
+field_hash(struct given *g, const char *text)
+{
+	size_t	n;
+
+	g->op.table = (const char *)(g->bytes[3] = unhex(text, &n));
+	g->op.tablelen = (unsigned)n;
 }
 
 static void
@@ -84,6 +100,8 @@ field(struct given *g, const char *name, const char *text)
 		g->async = (int)n;
 	else if (strcmp(name, "value") == 0)
 		op->value = g->bytes[1] = unhex(text, &op->length);
+	else if (strcmp(name, "hash") == 0)
+		field_hash(g, text);
 	else if (strcmp(name, "cursor") == 0)
 		op->cursor = g->bytes[2] = unhex(text, &op->cursorlen);
 }
@@ -126,7 +144,7 @@ given_end(struct given *g)
 {
 	unsigned	i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 4; i++)
 		free(g->bytes[i]);
 }
 

@@ -238,6 +238,8 @@ w_rename(const struct io *io, const char *from, const char *to)
 	struct world	*w = io->arg;
 	int		 r;
 
+	if (strstr(to, "/MANIFEST") == NULL)
+		return rename(from, to);
 	instant(w);
 	if (w->fail_rename) {
 		errno = ENOSPC;
@@ -570,7 +572,8 @@ world_files(const struct world *w, const char *prefix, char out[][256],
 	*n = 0;
 	must(dp != NULL, w->dir);
 	while ((de = readdir(dp)) != NULL)
-		if (strncmp(de->d_name, prefix, strlen(prefix)) == 0 && *n < 16)
+		if (strncmp(de->d_name, prefix, strlen(prefix)) == 0 &&
+		    strstr(de->d_name, ".sum") == NULL && *n < 16)
 			snprintf(out[(*n)++], 256, "%s/%.100s", w->dir,
 			    de->d_name);
 	closedir(dp);

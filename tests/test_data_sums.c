@@ -71,13 +71,13 @@ test_recount_tables(void)
 		world_put(&w, 3, 500, 7200000);
 		world_put(&w, 5, 500, 7200000);
 		CU_ASSERT_EQUAL(world_close(&w, 1), E_OK);
-		for (i = 0; i < 8; i++)
-			world_flip(&w, i, n % 3 ? at[(i + n) % 10] : 54);
 		if (n % 8 == 7) {		/* all of it on the loop */
 			ops.read = NULL;
 			w.ops = &ops;
 		}
 		CU_ASSERT_EQUAL_FATAL(world_recover(&w), E_OK);
+		for (i = 0; i < 8; i++)
+			world_flip(&w, i, n % 3 ? at[(i + n) % 10] : 54);
 		run_on(&w, n, n % 4 == 0);
 		for (i = 0; i < 8; i++) {
 			if (i % 4 == 3)

@@ -119,9 +119,9 @@ test_refused(void)
 	CU_ASSERT(with(5, "\x0d", 1) == E_BADMSG);	/* shorter header */
 	CU_ASSERT(with(5, "\xff", 1) == E_BADMSG);	/* beyond the end */
 	CU_ASSERT(with(10, "\x01\x00", 2) == E_BADMSG);	/* E_PENDING */
-	CU_ASSERT(with(10, "\x29\x00", 2) == E_BADMSG);	/* no status 41 */
+	CU_ASSERT(with(10, "\xe8\x03", 2) == E_BADMSG);	/* no status 1000 */
 	CU_ASSERT(with(12, "\x00\x04", 2) == E_BADMSG);	/* slot 1024 */
-	CU_ASSERT(with(40, "\x41\x00", 2) == E_BADMSG);	/* table of 65 */
+	CU_ASSERT(with(40, "\x41\x00", 2) == E_BADMSG);	/* longer than all */
 	CU_ASSERT(with(44, "\x01\x00\x01\x00", 4) == E_BADMSG);
 	CU_ASSERT(with(48, "\xff\xff\xff\xff", 4) == E_BADMSG);
 	CU_ASSERT(with(48, "\x00\x00\x00\x00", 4) == E_BADMSG);
@@ -132,6 +132,24 @@ test_refused(void)
 }
 
 /* A piece of nothing would never bring a value to its end. */
+/* The name of a cache's hash may be as long as a key, and no longer. */
+static void
+test_long_table(void)
+{
+	static uint8_t	name[FRAME_NAME + 1], out[FRAME_HEAD + sizeof(name)];
+	struct frame	f = { .msg = MSG_CACHE_HGET, .tab = name }, g;
+	size_t		n;
+
+	memset(name, 'n', sizeof(name));
+	f.tablen = FRAME_NAME;
+	n = frame_put(out, &f);
+	CU_ASSERT(frame_get(&g, out, n) == E_OK && g.tablen == FRAME_NAME &&
+	    memcmp(g.tab, name, FRAME_NAME) == 0);
+	f.tablen++;
+	n = frame_put(out, &f);
+	CU_ASSERT(frame_get(&g, out, n) == E_BADMSG);
+}
+
 static void
 test_empty_piece(void)
 {
@@ -235,6 +253,7 @@ static const CU_TestInfo tests[] = {
 	{ "round trip", test_round_trip },
 	{ "places of the fields", test_places },
 	{ "refused headers", test_refused },
+	{ "long table", test_long_table },
 	{ "empty piece", test_empty_piece },
 	{ "longer header", test_longer_header },
 	{ "frames back to back", test_stream },

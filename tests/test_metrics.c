@@ -70,6 +70,7 @@ test_values(void)
 	board_set(a, BC_RESTARTS, 2);
 	board_http(a, BOARD_HTTP_WRITE, 404);
 	board_set(board_place(board, 0), BC_UP, 1);
+	board_set(board_place(board, 0), BC_DISK_USED, 4096);
 	take();
 	CU_ASSERT(has("# TYPE wharf_requests_total counter"));
 	CU_ASSERT(has("wharf_requests_total{actor=\"worker\",seat=\"3\"} 7"));
@@ -82,6 +83,11 @@ test_values(void)
 	CU_ASSERT(has("wharf_http_requests_total{actor=\"worker\",seat=\"3\","
 	    "kind=\"write\",code=\"4xx\"} 1"));
 	CU_ASSERT(has("wharf_up{actor=\"wharfd\",seat=\"0\"} 1"));
+	CU_ASSERT(has("# TYPE wharf_limit_disk_used_bytes gauge"));
+	CU_ASSERT(has("wharf_limit_disk_used_bytes{actor=\"wharfd\",seat=\"0\"} "
+	    "4096"));
+	/* It is the node's, not each process's. */
+	CU_ASSERT_PTR_NULL(strstr(text, "limit_disk_used_bytes{actor=\"store\""));
 	/* wharfd counts nothing, stores speak no HTTP, place 3 is nobody's. */
 	CU_ASSERT(!has("wharf_requests_total{actor=\"wharfd\",seat=\"0\"} 0"));
 	CU_ASSERT_PTR_NULL(strstr(text, "http_requests_total{actor=\"store\""));

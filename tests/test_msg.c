@@ -17,7 +17,8 @@
 static void
 test_errors(void)
 {
-	CU_ASSERT(E_OK == 0 && E_NOSPACE == 32 && E_MAX_ == 41 && E_PEER == 40);
+	CU_ASSERT(E_OK == 0 && E_NOSPACE == 32 && E_MAX_ == 52 && E_PEER == 40 &&
+	    E_ROLE == 45 && E_AUTHBUSY == 46);
 	CU_ASSERT_STRING_EQUAL(err_name(E_NOTFOUND), "E_NOTFOUND");
 	CU_ASSERT_STRING_EQUAL(err_text(E_NOTFOUND), "no such key");
 	CU_ASSERT(err_http(E_NOTFOUND) == 404 && err_http(E_NOSPACE) == 507);
@@ -64,12 +65,31 @@ test_check(void)
 	CU_ASSERT(check(MSG_STORE_PUT, FROM_WORKER, 1, VALUE_MAX) == E_OK);
 	CU_ASSERT(check(MSG_STORE_PUT, FROM_WORKER, 1, VALUE_MAX + 1) ==
 	    E_BADMSG);
+	CU_ASSERT(check(MSG_CACHE_PUT, FROM_CLIENT, 1, CACHED_MAX) == E_OK);
+	CU_ASSERT(check(MSG_CACHE_PUT, FROM_CLIENT, 1, CACHED_MAX + 1) ==
+	    E_BADMSG);
+	CU_ASSERT(check(MSG_CACHE_HINCRBY, FROM_CLIENT, 1,
+	    CACHE_TEXT_MAX + 1) == E_BADMSG);
+	CU_ASSERT(check(MSG_CACHE_GET, FROM_CLIENT, 1, 1) == E_BADMSG);
 	CU_ASSERT(check(0, FROM_WORKER, 1, 0) == E_UNKNOWN);
 	CU_ASSERT(check(65535, FROM_WORKER, 1, 0) == E_UNKNOWN);
 	CU_ASSERT(check(MSG_STOP, FROM_SUPERVISOR, 0, 0) == E_OK);
 	CU_ASSERT(check(MSG_STOP, FROM_CHILD, 0, 0) == E_DENIED);
 	CU_ASSERT(check(MSG_READY, FROM_CHILD, 0, 0) == E_OK);
 	CU_ASSERT(check(MSG_DESK_HELLO, FROM_WORKER, 0, 0) == E_DENIED);
+
+	/* Only the cache's hashes have long names. */
+	memset(&f, 0, sizeof(f));
+	f.keylen = 1;
+	f.tablen = CACHE_NAME_MAX;
+	f.msg = MSG_CACHE_HGET;
+	CU_ASSERT(msg_check(&f, FROM_CLIENT) == E_OK);
+	f.msg = MSG_CACHE_GET;
+	CU_ASSERT(msg_check(&f, FROM_CLIENT) == E_BADMSG);
+	f.msg = MSG_STORE_GET;
+	CU_ASSERT(msg_check(&f, FROM_CLIENT) == E_BADMSG);
+	f.tablen = TABLE_MAX;
+	CU_ASSERT(msg_check(&f, FROM_CLIENT) == E_OK);
 
 	memset(&f, 0, sizeof(f));
 	f.msg = MSG_STORE_GET;

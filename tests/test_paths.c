@@ -150,6 +150,47 @@ test_rows(void)
 	}
 }
 
+static enum role
+role_of(const char *path, unsigned on)
+{
+	const struct path	*row = path_find(path, strlen(path), on);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(row);
+	return path_role(row);
+}
+
+/* Who may do what; a write that everybody may do would be a hole. */
+static void
+test_roles(void)
+{
+	const struct path	*row;
+	size_t			 i;
+
+	CU_ASSERT_EQUAL(role_of("/status.html", ON_DB), ROLE_NONE);
+	CU_ASSERT_EQUAL(role_of("/status.html", ON_MQ), ROLE_NONE);
+	CU_ASSERT_EQUAL(role_of("/version", ON_MQ), ROLE_NONE);
+	CU_ASSERT_EQUAL(role_of("/metrics", ON_DB), ROLE_READ);
+	CU_ASSERT_EQUAL(role_of("/hustdb/get", ON_DB), ROLE_READ);
+	CU_ASSERT_EQUAL(role_of("/hustdb/mget", ON_DB), ROLE_READ);
+	CU_ASSERT_EQUAL(role_of("/hustdb/stat", ON_DB), ROLE_READ);
+	CU_ASSERT_EQUAL(role_of("/hustdb/put", ON_MQ), ROLE_WRITE);
+	CU_ASSERT_EQUAL(role_of("/hustdb/mput", ON_DB), ROLE_WRITE);
+	CU_ASSERT_EQUAL(role_of("/zrem", ON_DB), ROLE_WRITE);
+	CU_ASSERT_EQUAL(role_of("/hustdb/expire", ON_DB), ROLE_WRITE);
+	CU_ASSERT_EQUAL(role_of("/hustdb/export", ON_DB), ROLE_ADMIN);
+	CU_ASSERT_EQUAL(role_of("/export", ON_DB), ROLE_ADMIN);
+	for (i = 0; i < PATH_MAX_; i++) {
+		row = &path_table[i];
+		if (row->act != ACT_STATUS && row->act != ACT_TEXT)
+			CU_ASSERT_EQUAL(row->flags & PF_OPEN, 0);
+		if (row->methods != M_ANY && (row->methods &
+		    (M_WRITE_GET | M_DELETE)) != 0)
+			CU_ASSERT(path_role(row) >= ROLE_WRITE);
+		if ((row->flags & PF_WRITE) != 0)
+			CU_ASSERT(path_role(row) >= ROLE_WRITE);
+	}
+}
+
 static void
 test_api_page(void)
 {
@@ -180,6 +221,7 @@ static const CU_TestInfo tests[] = {
 	{ "version_text", test_version_text },
 	{ "methods", test_methods },
 	{ "rows", test_rows },
+	{ "roles", test_roles },
 	{ "bare", test_bare },
 	{ "api_page", test_api_page },
 	CU_TEST_INFO_NULL

@@ -262,6 +262,35 @@ test_number(void)
 	CU_ASSERT(!text_number((const uint8_t *)"5\0", 2, &num));
 }
 
+/* A time to live of the cache. */
+static void
+test_integer(void)
+{
+	static const struct {
+		const char	*text;
+		int		 ok;
+		int64_t		 num;
+	} cases[] = {
+		{ "0", 1, 0 }, { "17", 1, 17 }, { "-1", 1, -1 },
+		{ "9223372036854775807", 1, INT64_MAX },
+		{ "-9223372036854775808", 1, INT64_MIN },
+		{ "9223372036854775808", 0, 0 }, { "", 0, 0 }, { "-", 0, 0 },
+		{ "+1", 0, 0 }, { " 1", 0, 0 }, { "1 ", 0, 0 }, { "1x", 0, 0 },
+		{ "1.5", 0, 0 }, { "--1", 0, 0 },
+	};
+	int64_t	num;
+	size_t	i;
+	int	ok;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		num = 0;
+		ok = text_integer((const uint8_t *)cases[i].text,
+		    strlen(cases[i].text), &num);
+		CU_ASSERT_EQUAL(ok, cases[i].ok);
+		CU_ASSERT(!ok || num == cases[i].num);
+	}
+}
+
 static void
 check_netstring(const char *in, size_t n, const char *text, const char *rest)
 {
@@ -385,6 +414,7 @@ test_name(void)
 
 static const CU_TestInfo tests[] = {
 	{ "target", test_target },
+	{ "integer", test_integer },
 	{ "target_path", test_target_path },
 	{ "decode", test_decode },
 	{ "names", test_names },

@@ -37,6 +37,20 @@ test_nobody(void)
 }
 
 static void
+test_machine(void)
+{
+	int64_t			memory = -1, available = -1, pages, size;
+	struct sample_usage	u;
+
+	sample_machine(&memory, &available);
+	sample_read(getpid(), &u);
+	pages = sysconf(_SC_PHYS_PAGES);
+	size = sysconf(_SC_PAGESIZE);
+	CU_ASSERT_EQUAL(memory, pages * size);
+	CU_ASSERT(available > 0 && available < memory - u.anon);
+}
+
+static void
 test_rate(void)
 {
 	struct sample_rate	 r = { 0 };
@@ -68,6 +82,7 @@ test_rate(void)
 static const CU_TestInfo tests[] = {
 	{ "self", test_self },
 	{ "nobody", test_nobody },
+	{ "machine", test_machine },
 	{ "rate", test_rate },
 	CU_TEST_INFO_NULL
 };

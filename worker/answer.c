@@ -15,6 +15,7 @@
 #include "worker/worker.h"
 
 #define CACHE_SIZE	1024u
+#define AUTH_CHALLENGE	"Basic realm=\"wharf\""
 
 /* What the headers of a response depend on. */
 struct head {
@@ -105,6 +106,8 @@ headers_add(struct MHD_Response *resp, const struct request *r,
 		header_add(resp, "Retry-After", "1");
 	if (h->err == E_METHOD)
 		header_allow(resp, r);
+	else if (h->err == E_AUTH)
+		header_add(resp, "WWW-Authenticate", AUTH_CHALLENGE);
 }
 
 static enum board_http
@@ -202,7 +205,9 @@ head_init(struct head *h, const struct request *r, enum err e)
 	unsigned	flags = r->path != NULL ? r->path->flags : 0;
 
 	h->err = e;
-	h->kind = (flags & PF_PLAIN) != 0 ? 0 : flags & (PF_WRITE | PF_READ);
+	/* E_AUTH is 401 as is a version conflict, and must not look like one. */
+	h->kind = (flags & PF_PLAIN) != 0 || e == E_AUTH ? 0 :
+	    flags & (PF_WRITE | PF_READ);
 	/* A refused write echoes the version it was sent with. */
 	h->ver = (h->kind & PF_WRITE) != 0 ?
 	    (uint32_t)params_num(&r->par, P_VER) : 0;
@@ -396,10 +401,11 @@ answer_raw(struct request *r, enum err e)
 		(void)snprintf(version, sizeof(version),
 		    "Version: %u\r\nVerError: false\r\n", h.ver);
 	n = snprintf(text, sizeof(text), "HTTP/1.1 %u %s\r\n"
-	    "Content-Length: 0\r\nConnection: close\r\n%s%s"
+	    "Content-Length: 0\r\nConnection: close\r\n%s%s%s"
 	    "Wharf-Error: %s\r\n\r\n", http, MHD_get_reason_phrase_for(http),
 	    version, http == MHD_HTTP_SERVICE_UNAVAILABLE ?
-	    "Retry-After: 1\r\n" : "", error);
+	    "Retry-After: 1\r\n" : "", e == E_AUTH ?
+	    "WWW-Authenticate: " AUTH_CHALLENGE "\r\n" : "", error);
 	(void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	answer_linger(r);
 	r->state = RS_DEAD;

@@ -16,11 +16,23 @@ static const char	api_intro[] =
 "empty one counts as absent; unknown ones are ignored. All but `val` is\n"
 "percent-decoded, also in the path; `+` stays `+`. Bodies are taken as they are.\n"
 "\n"
-"A request is checked in this order: path (404), a store is there (503), method\n"
-"(405), required parameters (404), their form (400 and, for `ver` over 4194303,\n"
-"401). A body over `limits.body` is refused with 413 as soon as that is known.\n"
+"A request is checked in this order: path (404), a store is there (503), user\n"
+"(401 with `WWW-Authenticate`, 403), method (405), required parameters (404), their form (400 and, for `ver` over 4194303,\n"
+"401), their length (413), a storage limit (403), table and record. A body over\n"
+"`limits.body` is refused with 413 as soon as that is known; a value over\n"
+"`limits.value` is 413 as well. While the node is over `limits.disk`,\n"
+"`limits.process_memory` or `limits.system_memory`, `put`, `hset`, `hincrby`, `sadd`,\n"
+"`zadd` and the puts of an `mput` are 403 with `E_LIMIT_DISK`, `E_LIMIT_PROCESS` or\n"
+"`E_LIMIT_SYSTEM`; all else goes on.\n"
 "Content-Length together with Transfer-Encoding, Content-Lengths that differ and\n"
 "transfer codings other than `chunked` are 400 and end the connection.\n"
+"\n"
+"With `auth.file` a request needs a user (`Authorization: Basic`) whose role is at\n"
+"least that of the path: `read`, `write` or `admin`; a path without a role is open\n"
+"to everybody. Missing, wrong and malformed logins are 401 `E_AUTH` with\n"
+"`WWW-Authenticate: Basic realm=\"wharf\"` and without `Version` and `VerError`, too\n"
+"small a role is 403 `E_ROLE`, and 503 `E_AUTHBUSY` says that too many passwords\n"
+"wait to be looked at.\n"
 "\n"
 "A refusal has no body. `Wharf-Error: NAME text` says what was wrong; 503 comes\n"
 "with `Retry-After`, 405 with `Allow`. 503: surely not done. 504: it may have been\n"
@@ -75,6 +87,24 @@ static const char	api_many[] =
 "Items are independent: each is done or not as its status says, also 503 when its\n"
 "store is away and 504 when that cannot be known. Values beyond `limits.body` bytes\n"
 "of answer are left out, with 413. Items with the same key are done in their order.\n";
+
+static const char	api_cache[] =
+"\n"
+"## The cache\n"
+"\n"
+"`/hustcache/*`, and `/cache/*` as huststore's HA had it, speak to a cache in memory of\n"
+"`cache.memory` bytes. Its names are apart from keys and tables; one is a string, or a\n"
+"hash of fields, and goes as a whole: when it expires, is deleted or makes room for\n"
+"others, or its store starts anew. There are no versions and none of their headers.\n"
+"\n"
+"Names, fields and hashes (`tb`) are 1 to 65536 bytes of any kind (else 400), values 1\n"
+"to 8388608 (else 401), numbers at most 65536 (else 401). Everything else that cannot be\n"
+"is 404, and `Wharf-Error` says which: nothing there, a hash where a string is meant or\n"
+"the reverse, not a number, a `ttl` that is no integer above 0 (also of `expire`, which\n"
+"deletes nothing then), a sum that overflows, a result too long or too large. `ttl` has\n"
+"no other limit. Numbers are what Redis takes: no blanks; sums of `hincrbyfloat` have no\n"
+"exponent. Without a cache (`cache.memory=0`) all of it is 500, whatever is asked.\n"
+"Answers wait for no disk.\n";
 
 static const char	api_old[] =
 "\n## What is not as in huststore\n"
@@ -241,7 +271,7 @@ path_print(FILE *f, const struct path *row)
 	fprintf(f, "| `%s` | %s | ", row->path,
 	    row->on == ON_DB ? "db" : row->on == ON_MQ ? "mq" : "both");
 	methods_print(f, row->methods);
-	fprintf(f, " | %s | ", body_text(row));
+	fprintf(f, " | %s | %s | ", role_name(path_role(row)), body_text(row));
 	list_print(f, row->required);
 	fprintf(f, " | ");
 	list_print(f, row->optional);
@@ -274,12 +304,13 @@ api_print(FILE *f)
 	params_print(f);
 	fprintf(f, "\n## Paths\n\n"
 	    "GET*: only while `db.get_writes` is on.\n\n"
-	    "| path | listener | methods | body | required | optional | |\n"
-	    "|---|---|---|---|---|---|---|\n");
+	    "| path | listener | methods | role | body | required | optional | |\n"
+	    "|---|---|---|---|---|---|---|---|\n");
 	for (i = 0; i < PATH_MAX_; i++)
 		path_print(f, &path_table[i]);
 	fputs(api_many, f);
 	fputs(api_lists, f);
+	fputs(api_cache, f);
 	fputs(api_old, f);
 	errors_print(f);
 }

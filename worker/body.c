@@ -174,8 +174,8 @@ body_limit(const struct request *r)
 {
 	if (r->refused != E_OK)
 		return DISCARD_MAX;
-	if ((r->path->flags & PF_KEYBODY) != 0 && KEY_MAX < r->w->body_max)
-		return KEY_MAX;
+	if (path_body_most(r->path) < r->w->body_max)
+		return path_body_most(r->path);
 	return r->w->body_max;
 }
 
@@ -185,7 +185,8 @@ body_excess(const struct request *r)
 {
 	if (r->refused != E_OK)
 		return r->refused;
-	return (r->path->flags & PF_KEYBODY) != 0 ? E_PARAM : E_TOOBIG;
+	return body_limit(r) == path_body_most(r->path) ?
+	    path_body_error(r->path) : E_TOOBIG;
 }
 
 enum MHD_Result

@@ -7,15 +7,49 @@
  * connection that fell quiet is looked at once, LOOK_US later.  MHD's idle
  * limit also begins anew with each byte; here it holds for a whole head.
  */
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "supervisor/access.h"
+#include "supervisor/log.h"
 #include "worker/answer.h"
 #include "worker/connection.h"
 #include "worker/linger.h"
 #include "worker/worker.h"
 
 #define LOOK_US	50000
+
+int
+connection_may(struct worker *w, const struct sockaddr *sa)
+{
+	static struct log_limit	lim;
+	char			host[NI_MAXHOST] = "?";
+
+	if (access_allows(w->access, sa))
+		return 1;
+	board_add(w->a.my, BC_UNLISTED, 1);
+	(void)getnameinfo(sa, sa->sa_family == AF_INET6 ?
+	    sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in), host,
+	    sizeof(host), NULL, 0, NI_NUMERICHOST);
+	log_limited(&lim, "http: %s is not in access.allow", host);
+	return 0;
+}
+
+int
+connection_still_may(struct worker *w, struct connection *at)
+{
+	struct sockaddr_storage	sa;
+	socklen_t		len = sizeof(sa);
+
+	if (at->listed == w->lists)
+		return 1;
+	at->listed = w->lists;
+	if (getpeername(at->fd, (struct sockaddr *)&sa, &len) == -1)
+		return access_count(w->access) == 0;
+	return connection_may(w, (struct sockaddr *)&sa);
+}
 
 struct connection *
 connection_new(struct worker *w, struct MHD_Connection *conn)
@@ -25,6 +59,7 @@ connection_new(struct worker *w, struct MHD_Connection *conn)
 	if (at == NULL)
 		return NULL;
 	at->linger = -1;
+	at->listed = w->lists;
 	at->fd = MHD_get_connection_info(conn,
 	    MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	connection_quiet(w, at);

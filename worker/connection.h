@@ -4,24 +4,41 @@
 #ifndef WORKER_CONNECTION_H
 #define WORKER_CONNECTION_H
 
+#include <stdint.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include <microhttpd.h>
 
 #include "proto/clock.h"
 
 struct request;
+struct user;
 struct worker;
+
+#define LOGIN_TAG	16u	/* bytes */
 
 struct connection {
 	struct request		*open;		/* the request at hand */
 	int			 linger;	/* duplicate of the socket, or -1 */
 	int			 fd;
+	unsigned		 listed;	/* by which list it was let in */
+	/* Its last login that was good, see auth.c; users 0: none. */
+	uint8_t			 login[LOGIN_TAG];
+	unsigned		 users;
+	const struct user	*user;
 	enum { CONN_BUSY, CONN_QUIET, CONN_IDLE } on;	/* busy, or on which list */
 	mono_t			 since;		/* quiet since then */
 	TAILQ_ENTRY(connection)	 queue;
 };
 
+/*
+ * Whether access.allow lets the client at this address in; if not it is
+ * counted, and logged now and then.
+ */
+int	 connection_may(struct worker *, const struct sockaddr *);
+/* The same for one that is here, asked again when the list is a new one. */
+int	 connection_still_may(struct worker *, struct connection *);
 /* NULL without memory; the first request's failure says so then. */
 struct connection *connection_new(struct worker *, struct MHD_Connection *);
 /* What a refused upload still sends is read away after this. */

@@ -18,6 +18,7 @@
 #include <strings.h>
 
 #include "worker/answer.h"
+#include "worker/auth.h"
 #include "worker/body.h"
 #include "worker/http.h"
 #include "worker/plan_impl.h"
@@ -136,8 +137,9 @@ http_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 
 	at = MHD_get_connection_info(conn,
 	    MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-	if (at == NULL || (r = request_new(l)) == NULL)
-		return NULL;
+	if (at == NULL || !connection_still_may(l->w, at) ||
+	    (r = request_new(l)) == NULL)
+		return NULL;	/* MHD closes */
 	at->open = r;
 	l->begun++;
 	r->at = at;
@@ -210,7 +212,9 @@ header_length(struct request *r, const char *val, size_t len, unsigned *seen)
 
 struct scan {
 	struct request	*r;
-	unsigned	 lengths, codings;
+	unsigned	 lengths, logins;
+	const char	*login;		/* Authorization, MHD's */
+	size_t		 loginlen;
 };
 
 /* One header; the length of its name tells most of them apart. */
@@ -236,19 +240,24 @@ header_look(void *cls, enum MHD_ValueKind kind, const char *name,
 		r->coding = (uint8_t)coding_accept(val, len);
 	else if (namelen == 13 && strncasecmp(name, "If-None-Match", 13) == 0)
 		r->create_only = len == 1 && *val == '*';
+	else if (namelen == 13 &&
+	    strncasecmp(name, "Authorization", 13) == 0) {
+		s->login = s->logins++ == 0 ? val : NULL;
+		s->loginlen = len;
+	}
 	else if (namelen == 6 && strncasecmp(name, "Expect", 6) == 0)
 		r->expects = 1;
 	return MHD_YES;
 }
 
 static void
-headers_scan(struct request *r, const char *version)
+headers_scan(struct scan *s, const char *version)
 {
-	struct scan	s = { r, 0, 0 };
+	struct request	*r = s->r;
 
 	(void)MHD_get_connection_values_n(r->conn, MHD_HEADER_KIND,
-	    header_look, &s);
-	if (r->chunked && (s.lengths != 0 || strcmp(version, "HTTP/1.1") != 0))
+	    header_look, s);
+	if (r->chunked && (s->lengths != 0 || strcmp(version, "HTTP/1.1") != 0))
 		r->malformed = 1;
 }
 
@@ -325,8 +334,12 @@ verdict(const struct request *r, int has_body, const char **detail)
 	*detail = NULL;
 	if (path == NULL)
 		return E_NOPATH;
+	if (path->act == ACT_CACHE && !r->w->cache)
+		return E_CACHE_OFF;
 	if (path_asks(path) && (r->w->nup == 0 || r->w->leaving))
 		return E_NOTREADY;
+	if (r->auth != E_OK)
+		return r->auth;
 	if (!path_takes(path, r->method, r->w->get_writes))
 		return E_METHOD;
 	return verdict_params(r, has_body, detail);
@@ -346,27 +359,21 @@ refuse_early(struct request *r, enum err e, const char *detail)
 	return refuse(r, e, detail);
 }
 
-/* The first call: the head is here. */
+/* It is known who asks: what is done with the body. */
 static enum MHD_Result
-request_begin(struct request *r, const char *method, const char *version)
+request_admit(struct request *r)
 {
 	const char	*detail = NULL;
 	enum err	 e;
 
-	r->method = (uint8_t)method_bit(method);
-	headers_scan(r, version);
-	if (r->malformed)
-		return refuse_early(r, E_REQUEST,
-		    "Content-Length or Transfer-Encoding");
 	r->state = RS_BODY;
 	if (!r->chunked && r->declared == 0)
 		return MHD_YES;
 	/* Decided once: what the head said stays true when stores come and go. */
 	e = verdict(r, 1, &detail);
-	if (e == E_OK && (r->path->flags & PF_KEYBODY) != 0 &&
-	    r->declared > KEY_MAX) {
-		e = E_PARAM;
-		detail = "key";
+	if (e == E_OK && r->declared > path_body_most(r->path)) {
+		e = path_body_error(r->path);
+		detail = param_table[__builtin_ctzll(body_param(r->path))].name;
 	}
 	r->refused = e;
 	r->refused_by = detail;
@@ -376,6 +383,27 @@ request_begin(struct request *r, const char *method, const char *version)
 		return refuse_early(r, e, detail);
 	r->discard = e != E_OK || !takes_body(r->path);
 	return body_begin(r);
+}
+
+/* The first call: the head is here.  MHD repeats it after a suspension. */
+static enum MHD_Result
+request_begin(struct request *r, const char *method, const char *version)
+{
+	struct scan	s = { .r = r };
+	enum err	e;
+
+	r->method = (uint8_t)method_bit(method);
+	headers_scan(&s, version);
+	if (r->malformed)
+		return refuse_early(r, E_REQUEST,
+		    "Content-Length or Transfer-Encoding");
+	e = auth_ask(r, s.login, s.loginlen);
+	if (e == E_PENDING) {	/* r->auth may be known already */
+		r->state = RS_WAIT_AUTH;
+		return MHD_YES;
+	}
+	r->auth = e;
+	return request_admit(r);
 }
 
 /*
@@ -429,7 +457,7 @@ request_ask(struct request *r)
 	enum err	 e;
 
 	r->due = request_due(r);
-	if (r->path->act == ACT_STORE)
+	if (path_is_single(r->path))
 		e = single_send(r);
 	else
 		e = plan_begin(r, &detail);
@@ -478,6 +506,8 @@ http_on_request(void *cls, struct MHD_Connection *conn, const char *url,
 	switch ((enum request_state)r->state) {
 	case RS_NEW:
 		return request_begin(r, method, version);
+	case RS_WAIT_AUTH:
+		return request_admit(r);
 	case RS_WAIT_HEAD:
 		return body_resume(r);
 	case RS_BODY:

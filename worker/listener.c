@@ -88,13 +88,23 @@ idle_limit(const struct conf *c)
 	return (s > OPEN_MOST ? s : OPEN_MOST) + IDLE_EXTRA;
 }
 
+/* Without an answer; MHD closes. */
+static enum MHD_Result
+on_accept(void *arg, const struct sockaddr *sa, socklen_t len)
+{
+	const struct listener	*l = arg;
+
+	(void)len;
+	return connection_may(l->w, sa) ? MHD_YES : MHD_NO;
+}
+
 static struct MHD_Daemon *
 daemon_start(struct listener *l, int fd)
 {
 	const struct conf	*c = l->w->a.conf;
 
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
-	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
+	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, on_accept, l,
 	    http_on_request, l,
 	    MHD_OPTION_EXTERNAL_LOGGER, mhd_log, l,
 	    MHD_OPTION_LISTEN_SOCKET, fd,

@@ -85,6 +85,17 @@ method_bit(const char *name)
 	return M_OTHER;
 }
 
+enum role
+path_role(const struct path *row)
+{
+	if ((row->flags & PF_OPEN) != 0)
+		return ROLE_NONE;
+	if ((row->flags & PF_ADMIN) != 0)
+		return ROLE_ADMIN;
+	return (row->flags & PF_WRITE) != 0 ||
+	    (row->methods & M_WRITE_GET) != 0 ? ROLE_WRITE : ROLE_READ;
+}
+
 int
 path_takes(const struct path *row, unsigned method, int get_writes)
 {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "proto/msg.h"
+#include "supervisor/users.h"
 
 enum param_type { PT_KEY, PT_RAW, PT_NAME, PT_U32, PT_VER, PT_LONG, PT_BOOL,
 	PT_INT, PT_FLAG };
@@ -42,7 +43,9 @@ enum method_bits {
 };
 
 enum path_act {
-	ACT_STORE, ACT_STATUS, ACT_TEXT, ACT_TABLE, ACT_METRICS,
+	/* One message, see path_is_single. */
+	ACT_STORE, ACT_CACHE,
+	ACT_STATUS, ACT_TEXT, ACT_TABLE, ACT_METRICS,
 	/* Plans: a row of plans[] in plan.c each. */
 	ACT_PLAN,
 	ACT_LIST = ACT_PLAN, ACT_MANY, ACT_STAT, ACT_EXPORT, ACT_TASK,
@@ -59,7 +62,9 @@ enum path_flags {
 	PF_NUMBER	= 1 << 6,
 	PF_TTL		= 1 << 7,
 	PF_ITEMS	= 1 << 8,
-	PF_REVERSE	= 1 << 9
+	PF_REVERSE	= 1 << 9,
+	PF_OPEN		= 1 << 14,
+	PF_ADMIN	= 1 << 15
 };
 
 struct param {
@@ -93,11 +98,41 @@ unsigned		 method_bit(const char *name);
 int			 path_takes(const struct path *, unsigned method,
 			    int get_writes);
 
+/* The role that a user needs; ROLE_NONE: nobody is asked who he is. */
+enum role		 path_role(const struct path *);
+
 /* Whether stores are asked. */
 static inline int
 path_asks(const struct path *row)
 {
-	return row->act == ACT_STORE || row->act >= ACT_PLAN;
+	return row->act <= ACT_CACHE || row->act >= ACT_PLAN;
+}
+
+/* Whether that is one message to one store. */
+static inline int
+path_is_single(const struct path *row)
+{
+	return row->act <= ACT_CACHE;
+}
+
+/*
+ * How long its body may be, whatever limits.body is, and what a longer one is
+ * refused with; UINT64_MAX: as long as limits.body lets it.
+ */
+static inline uint64_t
+path_body_most(const struct path *row)
+{
+	if ((row->flags & PF_KEYBODY) != 0)
+		return KEY_MAX;
+	if (row->act != ACT_CACHE || (row->flags & PF_BODY) == 0)
+		return UINT64_MAX;
+	return (row->flags & PF_NUMBER) != 0 ? CACHE_TEXT_MAX : CACHED_MAX;
+}
+
+static inline enum err
+path_body_error(const struct path *row)
+{
+	return (row->flags & PF_KEYBODY) != 0 ? E_PARAM : E_CACHE_VALUE;
 }
 
 /* doc/api.md. */

@@ -25,10 +25,12 @@ static const struct word	flag_words[] = {
 	{ PF_CODED, "coded" }, { PF_PLAIN, "plain" },
 	{ PF_KEYBODY, "keybody" }, { PF_NUMBER, "number" },
 	{ PF_TTL, "ttl" }, { PF_ITEMS, "items" }, { PF_REVERSE, "reverse" },
+	{ PF_OPEN, "open" }, { PF_ADMIN, "admin" },
 	{ 0, NULL }
 };
 static const char *const	act_words[ACT_MAX_] = {
-	[ACT_STORE] = "store", [ACT_STATUS] = "status", [ACT_TEXT] = "text",
+	[ACT_STORE] = "store", [ACT_CACHE] = "cache",
+	[ACT_STATUS] = "status", [ACT_TEXT] = "text",
 	[ACT_TABLE] = "table", [ACT_METRICS] = "metrics", [ACT_LIST] = "list",
 	[ACT_MANY] = "many", [ACT_STAT] = "stat", [ACT_EXPORT] = "export",
 	[ACT_TASK] = "task"
@@ -108,6 +110,7 @@ row_print(FILE *f, const struct path *row)
 	words_print(f, "flags", flag_words, row->flags);
 	params_print(f, "required", row->required);
 	params_print(f, "optional", row->optional);
+	fprintf(f, ",\"role\":\"%s\"", role_name(path_role(row)));
 	fprintf(f, ",\"text\":");
 	string_print(f, row->text);
 	fprintf(f, "}\n");

@@ -143,9 +143,8 @@ int64_read(const uint8_t *p, size_t len, int minus, int64_t *num)
 	return i;
 }
 
-/* A decimal int64 and nothing else. */
-static int
-strict_int(const uint8_t *p, size_t len, int64_t *num)
+int
+text_integer(const uint8_t *p, size_t len, int64_t *num)
 {
 	size_t	minus = len > 1 && *p == '-';
 
@@ -214,7 +213,7 @@ param_convert(const struct param *row, const uint8_t *p, size_t len,
 		*num = text_is(p, len, "true") || text_is(p, len, "1");
 		break;
 	case PT_INT:
-		if (!strict_int(p, len, num))
+		if (!text_integer(p, len, num))
 			return E_PARAM;
 		break;
 	case PT_FLAG:

@@ -58,6 +58,8 @@ long		 percent_decode(uint8_t *out, const char *in, size_t n);
  * them the end or a blank.  1, or 0: it is none, or not an int64.
  */
 int		 text_number(const uint8_t *p, size_t len, int64_t *num);
+/* A decimal int64 and nothing else: 1, or 0. */
+int		 text_integer(const uint8_t *p, size_t len, int64_t *num);
 /*
  * Checks and converts one decoded value. E_OK or E_PARAM; *num is set for
  * types that are numbers.

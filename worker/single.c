@@ -22,6 +22,14 @@ single_ttl(const struct request *r)
 	return ttl > r->w->ttl_max ? 0 : ttl * 1000;
 }
 
+/* Whether the request names a hash of the cache. */
+static int
+is_cache_hash(const struct request *r)
+{
+	return r->path != NULL &&
+	    (r->path->required & B(P_NAME)) != 0;
+}
+
 /* The body, or what the query has in its place. */
 static struct param_text
 body_or(const struct request *r, enum param_id id)
@@ -39,6 +47,12 @@ single_key(const struct request *r)
 	if ((r->path->flags & PF_KEYBODY) != 0)
 		return body_or(r, P_KEY);
 	return params_text(&r->par, P_KEY);
+}
+
+struct param_text
+single_table(const struct request *r)
+{
+	return params_text(&r->par, is_cache_hash(r) ? P_NAME : P_TB);
 }
 
 /* The value; a number travels as the score. */
@@ -72,6 +86,39 @@ frame_write(const struct request *r, struct frame *f)
 		f->flags |= opt > 0 ? FRAME_ADD : FRAME_SUB;
 }
 
+/* Seconds of a text become milliseconds; none is 0. */
+static enum err
+cache_life(const struct request *r, int64_t *ttl)
+{
+	struct param_text	text = params_text(&r->par, P_LIFE);
+	int64_t			n = 0;
+
+	*ttl = 0;
+	if (text.len == 0)
+		return E_OK;
+	if (!text_integer(text.p, text.len, &n) || n <= 0 ||
+	    n > INT64_MAX / 1000)
+		return E_CACHE_NUMBER;
+	*ttl = n * 1000;
+	return E_OK;
+}
+
+/* A message to the cache; a hash's name is in the place of the table. */
+static enum err
+frame_cache(const struct request *r, struct frame *f)
+{
+	struct param_text	name = single_table(r);
+	struct param_text	key = params_text(&r->par, P_KEY);
+	struct param_text	val = { NULL, 0 };
+
+	if ((r->path->flags & PF_BODY) != 0)
+		val = body_or(r, P_VAL);
+	*f = (struct frame){ .msg = r->path->msg, .slot = r->slot,
+	    .tab = name.p, .tablen = name.len, .key = key.p,
+	    .keylen = key.len, .val = val.p, .vallen = val.len };
+	return cache_life(r, &f->ttl);
+}
+
 enum err
 single_frame(const struct request *r, struct frame *f)
 {
@@ -79,6 +126,8 @@ single_frame(const struct request *r, struct frame *f)
 	struct param_text	 key = single_key(r);
 	struct param_text	 tab = params_text(ps, P_TB);
 
+	if (r->path->act == ACT_CACHE)
+		return frame_cache(r, f);
 	memset(f, 0, sizeof(*f));
 	f->msg = r->path->msg;
 	f->type = r->path->type;
@@ -94,12 +143,16 @@ single_frame(const struct request *r, struct frame *f)
 	return E_OK;
 }
 
-/* A sorted set lies in one store as a whole. */
+/* A sorted set lies in one store as a whole, and so does a cache's hash. */
 static uint16_t
 single_slot(const struct request *r)
 {
-	struct param_text	by = r->path->type == 'Z' ?
-				    params_text(&r->par, P_TB) : single_key(r);
+	struct param_text	by;
+
+	if (r->path->type == 'Z' || is_cache_hash(r))
+		by = single_table(r);
+	else
+		by = single_key(r);
 
 	return (uint16_t)slot_of(by.p, by.len);
 }

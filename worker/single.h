@@ -19,6 +19,8 @@ enum err	 single_frame(const struct request *, struct frame *);
 
 /* The key, from the query or the body; none when neither is there any more. */
 struct param_text single_key(const struct request *);
+/* Its table, or the name of its hash in the cache; or none. */
+struct param_text single_table(const struct request *);
 /* It is out: its body is in the link's hands. */
 void		 single_sent(struct request *);
 void		 single_reply(struct request *, const struct frame *);

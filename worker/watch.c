@@ -18,7 +18,7 @@ static void
 watch_slow(struct request *r, int http, size_t vallen)
 {
 	struct slow_entry	 e = { .inc = r->w->a.inc };
-	struct param_text	 tab = params_text(&r->par, P_TB), key;
+	struct param_text	 tab = single_table(r), key;
 	mono_t			 now = mono_now(), start = r->start;
 
 	if (start.us == 0)

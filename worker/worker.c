@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/access.h"
 #include "supervisor/log.h"
 #include "worker/answer.h"
+#include "worker/auth.h"
 #include "worker/body.h"
 #include "worker/http.h"
 #include "worker/linger.h"
@@ -31,12 +33,33 @@ static const struct handler worker_table[MSG_MAX] = {
 #include "proto/msg.def"
 };
 
+/* wharfd has checked it; the old list stays if there is no memory. */
+static void
+access_take(struct worker *w)
+{
+	char		 err[256];
+	struct access	*fresh;
+
+	fresh = access_new(conf_str(w->a.conf, CONF_ACCESS_ALLOW), err,
+	    sizeof(err));
+	if (fresh == NULL && w->access == NULL)
+		fatalx("access.allow: %s", err);
+	if (fresh == NULL) {
+		log_errorx("access.allow: %s; the old list stays", err);
+		return;
+	}
+	access_free(w->access);
+	w->access = fresh;
+	w->lists++;
+}
+
 static void
 settings_take(struct worker *w)
 {
 	const struct conf	*c = w->a.conf;
 
 	w->get_writes = conf_int(c, CONF_DB_GET_WRITES) != 0;
+	w->cache = conf_int(c, CONF_CACHE_MEMORY) != 0;
 	w->ttl_max = conf_int(c, CONF_DB_TTL_MAX);
 	w->deadline_us = conf_int(c, CONF_LIMITS_DEADLINE) * 1000;
 	w->idle_us = conf_int(c, CONF_LIMITS_UPLOAD_IDLE) * 1000000;
@@ -107,8 +130,15 @@ on_unlisten(struct actor *a, uint64_t id)
 }
 
 static void
+on_users(struct actor *a, int fd)
+{
+	auth_users(a->self, fd);
+}
+
+static void
 on_reload(struct actor *a)
 {
+	access_take(a->self);
 	settings_take(a->self);
 }
 
@@ -118,6 +148,7 @@ worker_leave(struct worker *w)
 {
 	/* MHD aborts the process if it is stopped with one suspended. */
 	w->leaving = 1;
+	auth_expire(w, 1);
 	calls_abandon(w);
 	body_expire(w, 1);
 	listeners_stop(w);
@@ -153,6 +184,7 @@ on_tick(struct ev_loop *loop, struct ev_timer *watcher, int revents)
 	(void)loop;
 	(void)watcher;
 	(void)revents;
+	auth_expire(self, 0);
 	body_expire(self, 0);
 	connections_expire(self);
 	listeners_wake(self);
@@ -177,6 +209,7 @@ on_stop(struct actor *a, int hurry)
 	w->stopping = 1;
 	for (l = w->listeners; l != NULL; l = l->next)
 		listener_close(l);
+	auth_expire(w, 1);
 	ev_timer_stop(a->loop, &w->hurry);
 	ev_timer_set(&w->hurry, hurry ? 0. :
 	    (double)w->deadline_us / 1e6 + STOP_EXTRA, 0.);
@@ -185,7 +218,7 @@ on_stop(struct actor *a, int hurry)
 }
 
 static const struct actor_hooks worker_hooks = {
-	.stop = on_stop, .reload = on_reload,
+	.stop = on_stop, .reload = on_reload, .users = on_users,
 	.link_up = on_link_up, .link_down = on_link_down, .turn = on_turn,
 	.expects = on_expects,
 	.listen = on_listen, .unlisten = on_unlisten,
@@ -216,6 +249,8 @@ worker_init(struct worker *w)
 	connections_init(w);
 	if ((w->pending = pending_new()) == NULL)
 		fatal("worker: table of requests");
+	access_take(w);
+	auth_init(w);
 	settings_take(w);
 	paths_init();
 }
@@ -223,10 +258,12 @@ worker_init(struct worker *w)
 static void
 worker_free(struct worker *w)
 {
+	auth_free(w);
 	actor_free(&w->a);
 	answer_cleanup();
 	http_cleanup(w);
 	pending_free(w->pending);
+	access_free(w->access);
 	free(w);
 }
 

@@ -22,12 +22,16 @@
 #include "worker/pending.h"
 #include "worker/query.h"
 
+struct access;
+struct auth;
+
 #define STORES_MAX	64
 #define ROOM		4096u	/* bytes of texts, body or value kept inline */
 
 /* Where a request is.  Suspended in those marked with an s, maybe with an m. */
 enum request_state {
 	RS_NEW,		/* its URI was read */
+	RS_WAIT_AUTH,	/* s: waits for a look at its password */
 	RS_WAIT_HEAD,	/* s: waits for budget, no body byte taken */
 	RS_BODY,	/* its body comes in */
 	RS_WAIT_CHUNK,	/* s: waits for budget in the middle of the body */
@@ -37,7 +41,7 @@ enum request_state {
 };
 
 struct request {
-	struct request		*next;		/* in the free list */
+	struct request		*next;		/* in the free list, or auth.c's */
 	struct worker		*w;
 	struct listener		*l;
 	struct MHD_Connection	*conn;
@@ -50,6 +54,8 @@ struct request {
 	uint8_t			 coding;	/* enum coding */
 	uint8_t			 suspended, stands;	/* see request_wait */
 	enum err		 wait_err;	/* why waiting ended */
+	enum err		 auth;		/* what its login is good for */
+	mono_t			 asked;		/* RS_WAIT_AUTH: since then */
 	enum err		 refused;	/* by its head; the body is discarded */
 	const char		*refused_by;	/* detail of that, or NULL */
 	mono_t			 began;		/* its body; .us 0: none seen */
@@ -102,7 +108,11 @@ struct worker {
 	int			 stopping;	/* answers, but accepts no more */
 	int			 leaving;	/* nothing may be suspended any more */
 	/* From the configuration. */
+	struct auth		*auth;		/* who may ask for what */
+	struct access		*access;	/* who may connect */
+	unsigned		 lists;		/* how many lists there were */
 	int			 get_writes;
+	int			 cache;		/* there is one */
 	int64_t			 ttl_max, deadline_us, idle_us;
 	int64_t			 slow_us;	/* log.slow */
 	uint64_t		 body_max;

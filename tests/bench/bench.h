@@ -34,10 +34,11 @@
 /*
  * On plain keys; on fields of the hash bh; members of the set bs; members of
  * the sorted set bz, whose score is the key's number; 100 of them by score; a
- * page of 100 fields; 64 plain keys in one request.
+ * page of 100 fields; 64 plain keys in one request; strings in the cache.
  */
 enum kind { OP_GET, OP_PUT, OP_DEL, OP_HSET, OP_HGET, OP_SADD, OP_SISMEMBER,
-	OP_ZADD, OP_ZSCORE, OP_ZRANGE, OP_HKEYS, OP_MGET, OP_KINDS };
+	OP_ZADD, OP_ZSCORE, OP_ZRANGE, OP_HKEYS, OP_MGET, OP_CGET, OP_CPUT,
+	OP_KINDS };
 enum dist { DIST_UNIFORM, DIST_SEQUENTIAL, DIST_ZIPF };
 
 extern const char *const kind_names[OP_KINDS];

@@ -93,6 +93,7 @@ class Bench:
         if name not in self.servers:
             start = {"wharf": lambda: peers.Wharf(self.base, *env),
                      "redis": lambda: peers.redis(self.base, row.sync),
+                     "redis-memory": lambda: peers.redis_memory(self.base),
                      "nginx": lambda: peers.nginx(self.base),
                      "bare": lambda: peers.bare(self.base)}
             self.servers[name] = start[name]()
@@ -101,7 +102,7 @@ class Bench:
     def load(self, side, row, address):
         """All keys of the row are there."""
         mark = (side.server, row.loads, row.first)
-        if side.server not in ("wharf", "redis"):
+        if side.server not in ("wharf", "redis", "redis-memory"):
             return
         if row.op != "del" and mark in self.loaded:
             return

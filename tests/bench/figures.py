@@ -78,6 +78,10 @@ FIGURES += [Figure("%s, 100 connections: rate to Redis's" % text, ">=", wanted,
     ("zrange", "zrangebyscore, 100 of 100,000", 1.0),
     ("hkeys", "hkeys, a page of 100, to HSCAN COUNT 100", 1.0),
     ("mget", "mget of 64 keys", 0.8))]
+FIGURES += [Figure("cache %s 256 B, 100 connections: rate to Redis's without AOF"
+                   % op[1:], ">=", 1.0, rate("1s %s 256" % op,
+                                             b="Redis, no AOF"))
+            for op in ("cput", "cget")]
 FIGURES += [
     Figure("idle keep-alive connection", "<=", 40,
            lambda r: of(r, "idle", "Wharf", "bytes") / 1024, " KiB"),

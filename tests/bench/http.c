@@ -26,6 +26,8 @@ static const struct {
 	    "zrangebyscore?tb=bz&min=#&max=^&offset=0&size=100", 0 },
 	[OP_HKEYS] = { "GET", "hkeys?tb=bh&offset=0&size=100", 0 },
 	[OP_MGET] = { "POST", "mget", 0 },
+	[OP_CGET] = { "GET", "/hustcache/get?key=@", 0 },
+	[OP_CPUT] = { "POST", "/hustcache/put?key=@", 1 },
 };
 
 /* The netstrings of an mget; returns their length. */
@@ -52,7 +54,8 @@ http_request(const struct options *o, enum kind kind, struct request *r)
 	r->tail = "";
 	if (kind == OP_MGET)
 		body = http_keys(&keys, o);
-	(void)snprintf(text, sizeof(text), "%s /hustdb/", verbs[kind].method);
+	(void)snprintf(text, sizeof(text), "%s %s", verbs[kind].method,
+	    verbs[kind].target[0] == '/' ? "" : "/hustdb/");
 	template_put(r, o, text);
 	template_put(r, o, verbs[kind].target);
 	(void)snprintf(text, sizeof(text), " HTTP/1.1\r\nHost: %.64s\r\n",

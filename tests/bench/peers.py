@@ -120,6 +120,16 @@ def redis(base, sync):
         "--save", "", "--daemonize", "no"], port)
 
 
+def redis_memory(base):
+    """Without AOF and snapshots."""
+    port, where = free_port(), os.path.join(base, "redis-memory")
+    os.makedirs(where)
+    return Process(base, "redis-memory", [
+        which("redis-server"), "--port", str(port), "--bind", "127.0.0.1",
+        "--dir", where, "--appendonly", "no", "--save", "",
+        "--daemonize", "no"], port)
+
+
 NGINX = """daemon off; worker_processes 1; pid {dir}/pid;
 error_log {dir}/log crit;
 events {{ worker_connections 20000; }}

@@ -22,6 +22,8 @@ static const char *const verbs[OP_KINDS] = {
 	[OP_ZRANGE] = "ZRANGEBYSCORE bz # ^",
 	[OP_HKEYS] = "HSCAN bh 0 COUNT 100",
 	[OP_MGET] = "MGET",
+	[OP_CGET] = "GET @",
+	[OP_CPUT] = "SET @ =",
 };
 
 /* No template: it has a $ in it. */

@@ -10,6 +10,8 @@ DEL_KEYS = {1: 4000, 8: 20000}
 LOADS = {"hset": "hset", "hget": "hset", "hkeys": "hset", "sadd": "sadd",
          "sismember": "sadd", "zadd": "zadd", "zscore": "zadd",
          "zrange": "zadd", "mget": "put"}
+# Of the cache.
+CACHE_LOADS = {"cput": "cput", "cget": "cput"}
 BIG_STEP = 10 ** 9              # ranges of keys that do not touch
 
 
@@ -39,7 +41,7 @@ class Row:
     @property
     def loads(self):
         """The verb that stores its keys."""
-        return LOADS.get(self.op, "put")
+        return {**LOADS, **CACHE_LOADS}.get(self.op, "put")
 
     @property
     def keys(self):
@@ -49,7 +51,7 @@ class Row:
 
 SERVERS = {"wharf", "bare"}
 if peers.which("redis-server"):
-    SERVERS.add("redis")
+    SERVERS.update(("redis", "redis-memory"))
 if peers.which("nginx"):
     SERVERS.add("nginx")
 
@@ -87,12 +89,19 @@ def short_rows():
         Row("always get 256 one", "always",
             [wharf(), redis(), wharf("libwharf", protocol="wharf")], conns=1),
         Row("always put 256 one", "always", pair(), conns=1, op="put"),
-    ] + type_rows() + tool_rows()
+    ] + type_rows() + cache_rows() + tool_rows()
 
 
 def type_rows():
     """Every other type of data, in turn with Redis's."""
     return [Row("1s %s 256" % op, "1s", pair(), op=op) for op in LOADS]
+
+
+def cache_rows():
+    """The cache against a Redis that keeps nothing on the disk either."""
+    return [Row("1s %s 256" % op, "1s", [
+        wharf(), Side("Redis, no AOF", "redis-memory", "resp")], op=op)
+        for op in CACHE_LOADS]
 
 
 def tool_rows():

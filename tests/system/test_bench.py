@@ -54,6 +54,19 @@ def test_generator_and_node(node, protocol):
     assert (d["missed"], d["errors"]["total"]) == (500, 0)
 
 
+def test_cache(node):
+    """Its verbs are the cache's, and no keys on the disk."""
+    fixed = ("-k", "300", "-n", "300", "--dist", "sequential", "--first",
+             "700000", "-c", "4", "-s", "3000")
+    where = address(node, "http")
+    for verb in ("cput", "cget"):
+        d = generate(where, "-m", verb, *fixed)
+        assert (d["missed"], d["errors"]["total"]) == (0, 0)
+    assert generate(where, "-m", "get", *fixed)["missed"] == 300
+    assert generate(where, "-m", "cget", *fixed[:-1], "2999")[
+        "errors"]["size"] == 300
+
+
 def test_open_loop_rate(node):
     """It sends what was asked for, no matter how fast the answers are."""
     d = generate(address(node, "http"), "-m", "put:50,get:50", "-k", "100",

@@ -42,6 +42,8 @@ def main():
         for at in (0, 4, 8)))
     fixture("ok-longer-header", changed(5, bytes([15]), put[:112] + bytes(8) +
                                         put[112:]))
+    fixture("ok-cache-name", wharf.pack(74, 12, b"field", b"value",
+                                        table=b"\0" * 100, type_=0))
     fixture("ok-hello", wharf.pack(wharf.HELLO, 1, b"", hello()))
     fixture("ok-hello-lane", wharf.pack(wharf.HELLO, 1, b"", hello(1, 1)))
     fixture("ok-desk-hello", wharf.pack(
@@ -71,6 +73,7 @@ def main():
     fixture("bad-status", changed(10, struct.pack("<H", 0xffff)))
     fixture("bad-slot", changed(12, struct.pack("<H", 1024)))
     fixture("bad-table", changed(40, struct.pack("<H", 65)))
+    fixture("bad-table-longest", changed(40, struct.pack("<I", 65537)))
     fixture("bad-key", changed(44, struct.pack("<I", 65537)))
     fixture("bad-value", changed(48, struct.pack("<I", 0xffffffff)))
     fixture("bad-piece-empty", changed(56, struct.pack("<I", 10),
