@@ -27,7 +27,7 @@ only() {			# what, pattern, allowed paths (extended regex)
 	grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]$2" $code |
 	    grep -vE "^($3)" | bad "$1 is included outside $3"
 }
-only nng 'nng/' 'proto/|tests/test_(mailbox|link|desk)'
+only nng 'nng/' 'proto/|tests/(test_(mailbox|link|desk)|nng_stall)'
 only tkrzw 'tkrzw' 'store/[a-z_]*_tkrzw\.c'
 only libmicrohttpd 'microhttpd' 'worker/|tests/(test_worker|bench/mhd_bare)'
 only libconfuse 'confuse' 'supervisor/|tests/'

@@ -88,6 +88,15 @@ call_drop(struct call *c)
 	c->open = 0;
 }
 
+void
+call_tell(struct worker *w, unsigned store, struct frame *f)
+{
+	f->id = 0;
+	f->deadline = frame_deadline(mono_add(mono_now(), w->deadline_us));
+	if (w->stores[store] != NULL)
+		(void)link_send(w->stores[store], f);
+}
+
 /*
  * The answer will not come, and the call is out of the pending table.  A write
  * may have been done all the same, unless it never left.
