@@ -2,9 +2,8 @@
 at them agrees, before and after, over a clean restart and a SIGKILL in the
 middle of the compaction that takes their bytes away by itself.
 
-The node's clock runs some seconds ahead (faultio.c), so that a full minute,
-which compaction goes by, comes soon after the end.  On a slow machine the next
-one is waited for."""
+They end shortly before a full minute, which compaction goes by; between two
+starts the node's clock (faultio.c) jumps to a moment before that end."""
 
 import json
 import os
@@ -138,6 +137,16 @@ class Look:
         self.values()
 
 
+def now(node):
+    """Its wall clock, s."""
+    return time.time() + int(node.env["WHARF_CLOCK"]) / 1000
+
+
+def jump(node, to):
+    """At its next start it is `to`, if that is not past."""
+    node.env["WHARF_CLOCK"] = str(int((max(to, now(node)) - time.time()) * 1000))
+
+
 def start(node):
     """All workers have all stores, and these know all tables."""
     node.start()
@@ -175,21 +184,25 @@ def fill_end(node, numbers, ttl, above=0):
 
 
 def fill(node, patience):
-    """When they end: as long after the last one as it takes to look."""
+    """When they end by the node's clock: 3 s before a full minute, and as long
+    after the last one as it takes to look."""
     began, head = time.time(), N // 20
     # Again below, with other scores: zadd of the same one would write nothing.
     fill_end(node, range(head), lambda: 3600, N)
-    ends = int(time.time() + patience + (time.time() - began) * 30)
-    fill_end(node, range(N), lambda: max(1, int(ends - time.time())))
+    ends = int(now(node) + patience + (time.time() - began) * 30)
+    ends += (57 - ends) % 60
+    fill_end(node, range(N), lambda: max(1, int(ends - now(node))))
     return ends
 
 
-def before(node, look):
+def before(node, look, ends, patience):
     """Looks at all, also after a clean stop; (bytes of the files, of records)."""
+    began = time.time()
     look.whole(N + FEW)
     assert look.found() >= 1000
     assert look.gauge("expired_bytes") == 0
     node.stop()
+    jump(node, ends - patience - 2 * (time.time() - began))
     look = start(node)
     assert look.counts() == [N + FEW] * 8       # as the stop saved them
     assert look.listed() == [N + FEW] * 7
@@ -201,9 +214,9 @@ def filled(node, look):
     for patience in 3, 15, 60:
         ends = fill(node, patience)
         try:
-            return ends, before(node, look)
+            return ends, before(node, look, ends, patience)
         except AssertionError:
-            if time.time() < ends - 1:
+            if now(node) < ends - 1:
                 raise
         look = Look(node)
     raise AssertionError("too slow a machine for %d records" % (4 * N))
@@ -211,16 +224,13 @@ def filled(node, look):
 
 @pytest.mark.limit(300)
 def test_all_at_once(nodes):
-    # It is second 49 for the node.
-    shift = int((49 - time.time() % 60) % 60 * 1000)
     n = nodes({"stores.compact_bytes": 65536, "stores.files": FILES},
-              stores=STORES, env={"WHARF_CLOCK": str(shift),
-                                  "LD_PRELOAD": LIB})
+              stores=STORES, env={"WHARF_CLOCK": "0", "LD_PRELOAD": LIB})
     look = start(n)
     fill_stay(n)
     ends, (full, live) = filled(n, look)
 
-    time.sleep(max(0, ends + 0.5 - time.time()))
+    time.sleep(max(0, ends + 0.5 - now(n)))
     look = Look(n)
     look.gone()
     wait_for("compaction has begun", HANG,

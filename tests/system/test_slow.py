@@ -151,7 +151,8 @@ def test_kept_by_the_link(nodes, tmp_path):
     assert n.ask("POST", "/mput", body).status == 200
     fault.write_text("ok")
     (e,) = [e for e in slow(n) if e["op"] == "STORE_MPUT"]
-    assert e["total_us"] - e["held_us"] >= 300000 <= e["held_us"]
+    # It may have come into a write that was half done.
+    assert e["total_us"] - e["held_us"] >= 50000 and e["held_us"] >= 300000
 
 
 def test_stopped_store(nodes):
