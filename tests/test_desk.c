@@ -29,18 +29,6 @@ static char		desk_path[128];
 static nng_socket	desk;		/* our REQ */
 static uint8_t		answer[2048];	/* the last answer's bytes */
 
-/*
- * For the leak sanitizer.  nng 1.5.2 forgets a dialler that is closed while it
- * waits for a greeting, as from a desk that has been silenced.
- */
-const char	*__lsan_default_suppressions(void);
-
-const char *
-__lsan_default_suppressions(void)
-{
-	return "leak:desk_dial\n";
-}
-
 static void
 nap(int ms)
 {
