@@ -78,7 +78,7 @@ seat_put(struct seat *s, struct frame *whole)
 				seat_break(s, WHARF_NOMEM);
 			return 0;
 		}
-		f.keylen = 0;		/* the first piece has it */
+		f.tablen = f.keylen = 0;	/* the first piece has them */
 	}
 	return 1;
 }

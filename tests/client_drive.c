@@ -316,7 +316,7 @@ command(char *line)
 int
 main(void)
 {
-	static char	line[1 << 20];
+	static char	line[4 << 20];
 	int		good = 1;
 
 	if ((value = malloc(WHARF_VALUE_MAX + 1)) == NULL)

@@ -18,15 +18,18 @@ struct given {
 	uint8_t			*bytes[3];	/* key, value, cursor */
 };
 
+/* sscanf and strtoul on the text itself would each look for its end. */
 static uint8_t *
 unhex(const char *text, size_t *n)
 {
 	size_t	 i, len = strcmp(text, "-") == 0 ? 0 : strlen(text) / 2;
 	uint8_t	*p = malloc(len + 1);
-	unsigned v;
+	char	 pair[3] = "";
 
-	for (i = 0; p != NULL && i < len; i++)
-		p[i] = sscanf(text + 2 * i, "%2x", &v) == 1 ? (uint8_t)v : 0;
+	for (i = 0; p != NULL && i < len; i++) {
+		memcpy(pair, text + 2 * i, 2);
+		p[i] = (uint8_t)strtoul(pair, NULL, 16);
+	}
 	*n = len;
 	return p;
 }
