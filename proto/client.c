@@ -62,7 +62,7 @@ options_take(struct wharf *w, const struct wharf_options *o)
 
 	if (o == NULL)
 		o = &none;
-	if (o->size < sizeof(*o) || o->timeout < 0 || o->timeout > 1500000 ||
+	if (!size_is_good(o, o->size, sizeof(*o)) || o->timeout < 0 || o->timeout > 1500000 ||
 	    o->in_flight > IN_FLIGHT_MOST || o->spin > 1000000 ||
 	    (unsigned)o->lanes > WHARF_LANES_OFF ||
 	    (o->name != NULL && strlen(o->name) > DESK_NAME_MAX))

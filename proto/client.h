@@ -60,6 +60,8 @@ int		 wire_fd(const struct wire *);		/* its bell */
 unsigned	 wire_take(struct wire *);
 int		 wire_happened(const struct wire *);
 int		 wire_is_up(const struct wire *);	/* has a pipe */
+/* The process at its other end; 0: not known. */
+int		 wire_peer(const struct wire *);
 int		 wire_sending(const struct wire *);
 void		 wire_receive(struct wire *);
 /* After WIRE_RECEIVED: 1 and the message, which lives until wire_drop. */
@@ -134,6 +136,8 @@ struct seat {
 	struct wire	*wire;
 	struct lane	*lane;
 	int		 bell;		/* of the lane, both ways; -1 none */
+	int		 peer;		/* pidfd of the store; -1 none */
+	mono_t		 quiet;		/* since this op; .us 0: it has spoken */
 	int		 armed;		/* the store thinks that we sleep */
 	unsigned	 asleep;	/* how often we asked to be rung */
 	struct desk_answer link;
@@ -205,9 +209,14 @@ void		 seat_lost(struct seat *);
 /* Closes all and waits ms for nng at most. */
 void		 seat_close(struct seat *, int ms);
 /* SEAT_ON_BELL: it was hung up; a ring only wakes. */
-enum seat_event { SEAT_ON_ASK, SEAT_ON_WIRE, SEAT_ON_BELL, SEAT_EVENTS };
+/* SEAT_ON_PEER: the store's process has ended. */
+enum seat_event {
+	SEAT_ON_ASK, SEAT_ON_WIRE, SEAT_ON_BELL, SEAT_ON_PEER, SEAT_EVENTS
+};
 void		 seat_on(struct seat *, enum seat_event);
 void		 seat_time(struct seat *, mono_t now);
+/* An op of it has waited in vain: it is given up when it is too silent. */
+void		 seat_doubt(struct seat *, mono_t now);
 
 /* client_io.c: frames of a seat. */
 /* Bytes that a request takes. */

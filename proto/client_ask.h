@@ -32,6 +32,11 @@ struct kept {
 typedef enum wharf_status request_fn(struct wharf *, struct request *,
 		    const struct wharf_op *);
 int		 op_is_good(const struct wharf_op *);
+/*
+ * Of a program's structure: at least ours, and what a later version may have
+ * behind it is 0: we would pass over what it means.
+ */
+int		 size_is_good(const void *, size_t size, size_t ours);
 /* Of its record; without key, of its table. */
 unsigned	 op_slot(const struct wharf_op *);
 /* Whatever comes of it: request_free. */
@@ -49,6 +54,11 @@ size_t		 op_tablen(const struct wharf_op *);
 /* A block of n bytes, first in the list; NULL: no memory. */
 uint8_t		*kept_add(struct kept **, size_t n);
 void		 kept_free(struct kept **);
+/*
+ * The last answers' bytes, to be freed when the call is over: what the program
+ * asks may point to them (a cursor, a key that it has just listed).
+ */
+struct kept	*kept_take(struct wharf *);
 /* Sends it, waits, and keeps what the answer points to. */
 enum wharf_status sync_run(struct wharf *, struct request *, struct kept **,
 		    struct wharf_answer *);

@@ -1,7 +1,8 @@
 /*
  * client_export.c: libwharf's exports: each store that has a part of what is to
  * be written is told so, one after the other, under one token: what the first
- * refuses has begun nowhere.
+ * refuses has begun nowhere, and when a later one does the others are told to
+ * forget it.
  */
 #include <string.h>
 #include <time.h>
@@ -12,15 +13,15 @@
 
 #define EXPORT_FLAGS	(WHARF_VALUES | WHARF_ONE_FILE | WHARF_REPLACE)
 
-/* Microseconds since 1970, 64 for each: workers make theirs alike. */
+/* Microseconds since 1970, 128 for each: workers make theirs alike. */
 static int64_t
-token_new(const struct wharf *w)
+token_new(const struct wharf *w, int everywhere)
 {
 	struct timespec	t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	return ((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000) * 64 +
-	    w->inc % 64;
+	return ((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000) * 128 +
+	    w->inc % 64 * 2 + (everywhere ? TASK_EVERYWHERE : 0);
 }
 
 /* Asks one store, and waits for its answer. */
@@ -73,22 +74,39 @@ export_make(struct wharf *w, struct request *rq, const struct wharf_op *range)
 	return WHARF_OK;
 }
 
+/* Parts that have begun, of no use without the one that was refused. */
+static void
+parts_forget(struct wharf *w, uint64_t token, unsigned store, unsigned end)
+{
+	struct request	rq;
+
+	for (; store < end; store++) {
+		memset(&rq, 0, sizeof(rq));
+		rq.f.msg = MSG_STORE_TASK;
+		rq.f.flags = FRAME_FORGET;
+		rq.f.score = (int64_t)token;
+		(void)ask_store(w, &rq, store, NULL);
+	}
+}
+
 enum wharf_status
 wharf_export(struct wharf *w, const struct wharf_op *range, uint64_t *token)
 {
 	struct request		rq;
-	unsigned		store, last;
+	unsigned		first, last, i;
 	enum wharf_status	e;
 
 	memset(&rq, 0, sizeof(rq));
 	if ((e = export_make(w, &rq, range)) == WHARF_OK) {
-		rq.f.score = token_new(w);
-		*token = (uint64_t)rq.f.score;
-		store = last = rq.list.store;
+		first = last = rq.list.store;
 		if (range->type != WHARF_ANY && range->type != WHARF_ZSET)
 			last = w->stores - 1;
-		for (; e == WHARF_OK && store <= last; store++)
-			e = ask_store(w, &rq, store, NULL);
+		rq.f.score = token_new(w, first != last);
+		*token = (uint64_t)rq.f.score;
+		for (i = first; e == WHARF_OK && i <= last; i++)
+			e = ask_store(w, &rq, i, NULL);
+		if (e != WHARF_OK)
+			parts_forget(w, *token, first, i - 1);
 	}
 	request_free(&rq);
 	return e;
@@ -132,8 +150,10 @@ see_state(void *arg, const struct wharf_answer *a)
 
 /* The part that is least far says how far the whole is. */
 static enum wharf_task_state
-state_of(const struct task_said *said)
+state_of(const struct task_said *said, uint64_t token)
 {
+	if ((token & TASK_EVERYWHERE) != 0 && said->by[WHARF_TASK_UNKNOWN] != 0)
+		return WHARF_TASK_UNKNOWN;	/* one has failed, or died */
 	if (said->by[WHARF_TASK_RUNS] != 0)
 		return WHARF_TASK_RUNS;
 	if (said->by[WHARF_TASK_WAITS] != 0)
@@ -152,7 +172,7 @@ wharf_task(struct wharf *w, uint64_t token, enum wharf_task_state *state)
 	*state = WHARF_TASK_UNKNOWN;
 	if (token != 0 && token <= INT64_MAX &&
 	    (e = tasks_ask(w, (int64_t)token, see_state, &said)) == WHARF_OK)
-		*state = state_of(&said);
+		*state = state_of(&said, token);
 	return e;
 }
 

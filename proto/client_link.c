@@ -9,13 +9,19 @@
  * desk next.  A failure leads back to OFF and, after a pause that doubles and
  * differs from client to client, to a new try.  Ops that were submitted
  * meanwhile wait in the seat's queue.
+ *
+ * That a store has died is heard from the lane's bell; without a lane from nng,
+ * which may fall silent for good (tests/nng_stall.c shows how), so the store's
+ * process is watched, too, and a store that says nothing for long is left.
  */
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +32,8 @@
 #define PAUSE_FIRST	10000		/* usec */
 #define PAUSE_MOST	1000000		/* usec */
 #define SETTLED		1000000		/* usec: lived that long */
+#define PEER_US		100000		/* nng tells of a death by then */
+#define SILENT_US	5000000		/* wharfd kills such a store before */
 #define ROLE(from)	((uint8_t)__builtin_ctz(from))
 
 void
@@ -34,21 +42,29 @@ seat_init(struct seat *s, struct wharf *w, unsigned number)
 	memset(s, 0, sizeof(*s));
 	s->w = w;
 	s->number = number;
-	s->ask = s->bell = -1;
+	s->ask = s->bell = s->peer = -1;
 	s->why = WHARF_NOTREADY;
+}
+
+static void
+seat_is_due(struct seat *s, mono_t when)
+{
+	struct wharf	*w = s->w;
+
+	s->due = when;
+	if (w->next.us == 0 || when.us < w->next.us)
+		w->next = when;
 }
 
 /* Enters a state that must be left within us (0: for ever). */
 static void
 seat_enter(struct seat *s, enum seat_state state, int64_t us)
 {
-	struct wharf	*w = s->w;
-
 	s->state = state;
 	s->since = mono_now();
-	s->due = us == 0 ? (mono_t){ 0 } : mono_add(s->since, us);
-	if (us != 0 && (w->next.us == 0 || s->due.us < w->next.us))
-		w->next = s->due;
+	s->due = (mono_t){ 0 };
+	if (us != 0)
+		seat_is_due(s, mono_add(s->since, us));
 }
 
 void
@@ -90,6 +106,7 @@ seat_close(struct seat *s, int ms)
 	lane_unmap(s->lane);
 	s->lane = NULL;
 	seat_unwatch(s, &s->bell);
+	seat_unwatch(s, &s->peer);
 	s->armed = 0;
 	seat_forget_in(s);
 }
@@ -351,6 +368,8 @@ seat_hear_hello(struct seat *s, const struct frame *f)
 	s->were_up = 1;
 	s->by_desk = 0;
 	seat_enter(s, SEAT_UP, 0);
+	/* What waited for the link leaves now. */
+	s->quiet = s->ops != 0 ? s->since : (mono_t){ 0 };
 }
 
 /* Events */
@@ -403,9 +422,10 @@ seat_on_message(struct seat *s)
 		seat_break(s, WHARF_NOTREADY);
 		return;
 	}
-	if (s->state == SEAT_UP)
+	if (s->state == SEAT_UP) {
+		s->quiet = (mono_t){ 0 };
 		seat_read_message(s, p, n);
-	else if (frame_get(&f, p, n) != E_OK)
+	} else if (frame_get(&f, p, n) != E_OK)
 		seat_break(s, WHARF_BADMSG);
 	else if (s->state == SEAT_HELLO)
 		seat_hear_hello(s, &f);
@@ -428,14 +448,35 @@ seat_on_sent(struct seat *s)
 		wire_receive(s->wire);
 }
 
+/*
+ * Before HELLO is said: whoever answers it was alive when he began to be
+ * watched.  Where there is no pidfd, or the process is in a name space that we
+ * do not see, nng's word must do.
+ */
+static void
+seat_watch_peer(struct seat *s)
+{
+	int	pid = wire_peer(s->wire);
+
+	seat_unwatch(s, &s->peer);
+	if (s->lane != NULL || pid <= 0)
+		return;
+	s->peer = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (s->peer != -1 && !client_watch(s->w, s->peer, s->number,
+	    SEAT_ON_PEER, EPOLLIN | EPOLLET))
+		seat_unwatch(s, &s->peer);
+}
+
 static void
 seat_on_pipe(struct seat *s)
 {
 	int	up = wire_is_up(s->wire);
 
 	/* Whose first pipe broke says it again on the next. */
-	if (s->state == SEAT_HELLO && up && !wire_sending(s->wire))
+	if (s->state == SEAT_HELLO && up && !wire_sending(s->wire)) {
+		seat_watch_peer(s);
 		seat_say_hello(s);
+	}
 	if (s->state == SEAT_UP && !up)
 		seat_break(s, WHARF_NOTREADY);
 }
@@ -462,6 +503,19 @@ seat_on_bell(struct seat *s)
 	seat_break(s, WHARF_NOTREADY);
 }
 
+/*
+ * What nng has still got from it is taken first.  The event may be one of an
+ * earlier peer's.
+ */
+static void
+seat_on_peer(struct seat *s)
+{
+	struct pollfd	p = { .fd = s->peer, .events = POLLIN };
+
+	if (s->peer != -1 && poll(&p, 1, 0) == 1)
+		seat_is_due(s, mono_add(mono_now(), PEER_US));
+}
+
 void
 seat_on(struct seat *s, enum seat_event ev)
 {
@@ -469,6 +523,7 @@ seat_on(struct seat *s, enum seat_event ev)
 		[SEAT_ON_ASK] = seat_on_ask,
 		[SEAT_ON_WIRE] = seat_on_wire,
 		[SEAT_ON_BELL] = seat_on_bell,
+		[SEAT_ON_PEER] = seat_on_peer,
 	};
 
 	if (!s->broken)
@@ -482,6 +537,16 @@ seat_time(struct seat *s, mono_t now)
 		return;
 	if (s->state == SEAT_OFF)
 		seat_begin(s);
+	else if (s->state == SEAT_UP)
+		seat_break(s, WHARF_NOTREADY);
 	else
+		seat_break(s, WHARF_TIMEOUT);
+}
+
+void
+seat_doubt(struct seat *s, mono_t now)
+{
+	if (s->state == SEAT_UP && s->lane == NULL && s->quiet.us != 0 &&
+	    mono_diff(s->quiet, now) >= SILENT_US)
 		seat_break(s, WHARF_TIMEOUT);
 }

@@ -34,6 +34,7 @@ struct batch {
 	size_t			 n;
 	struct wharf_answer	*answers;
 	uint8_t			*stores;	/* of each record */
+	uint8_t			*types;		/* the same */
 	uint32_t		*order;		/* numbers of good ones, by store */
 	struct part		*parts;
 	unsigned		 nparts, left;	/* left: without an answer */
@@ -50,6 +51,7 @@ batch_free(struct batch *b)
 	kept_free(&b->kept);
 	free(b->answers);
 	free(b->stores);
+	free(b->types);
 	free(b->order);
 	free(b->parts);
 	free(b);
@@ -79,10 +81,11 @@ batch_new(uint16_t msg, size_t n, wharf_many_fn *fn, void *arg)
 	b->arg = arg;
 	b->answers = calloc(n, sizeof(*b->answers));
 	b->stores = calloc(n, sizeof(*b->stores));
+	b->types = calloc(n, sizeof(*b->types));
 	b->order = calloc(n, sizeof(*b->order));
 	b->parts = calloc(n, sizeof(*b->parts));	/* a record each */
-	if (b->answers == NULL || b->stores == NULL || b->order == NULL ||
-	    b->parts == NULL) {
+	if (b->answers == NULL || b->stores == NULL || b->types == NULL ||
+	    b->order == NULL || b->parts == NULL) {
 		batch_free(b);
 		return NULL;
 	}
@@ -104,6 +107,7 @@ record_slot(uint16_t msg, const struct wharf_record *r, unsigned *slot)
 	op.keylen = r->keylen;
 	op.value = r->value;
 	op.length = r->length;
+	memcpy(op.reserved_, r->reserved_, sizeof(r->reserved_));
 	if (msg == MSG_STORE_MPUT) {
 		op.command = WHARF_OP_PUT;
 		op.write = &how;
@@ -135,6 +139,7 @@ batch_sort(struct batch *b, const struct wharf *w,
 
 	for (i = 0; i < b->n; i++) {
 		b->stores[i] = SEATS_MAX;	/* of none */
+		b->types[i] = (uint8_t)records[i].type;
 		if (record_slot(b->msg, &records[i], &slot)) {
 			b->stores[i] = (uint8_t)slot_store(slot, w->stores);
 			begin[b->stores[i] + 1]++;
@@ -250,7 +255,8 @@ part_read(struct part *p, const uint8_t *at, size_t left)
 		a->flags = m.flags & WHARF_VERERROR;
 		a->value = m.vallen != 0 ? m.val : NULL;
 		a->length = m.vallen;
-		a->number = number_of(m.val, m.vallen);
+		if (p->batch->types[p->items[i]] == WHARF_ZSET)
+			a->number = number_of(m.val, m.vallen);
 	}
 	return left == 0;
 }
@@ -368,16 +374,18 @@ static enum wharf_status
 many_sync(struct wharf *w, uint16_t msg, const struct wharf_record *records,
     size_t n, struct wharf_answer *answers)
 {
-	struct many_sync	sy = { answers, 0 };
-	enum wharf_status	e;
+	struct many_sync	 sy = { answers, 0 };
+	struct kept		*old;
+	enum wharf_status	 e;
 
 	if (w->inside)
 		return WHARF_AGAIN;
-	kept_free(&w->kept);
+	old = kept_take(w);
 	e = many_submit(w, msg, records, n, &w->kept, many_done, &sy);
 	if (e == WHARF_OK)
 		while (!sy.done)
 			wharf_wait(w, -1);
+	kept_free(&old);
 	return e;
 }
 

@@ -34,6 +34,7 @@
 #define item_fill		wharf_in_item_fill
 #define kept_add		wharf_in_kept_add
 #define kept_free		wharf_in_kept_free
+#define kept_take		wharf_in_kept_take
 #define lane_awake		wharf_in_lane_awake
 #define lane_commit		wharf_in_lane_commit
 #define lane_create		wharf_in_lane_create
@@ -91,6 +92,7 @@
 #define seat_break		wharf_in_seat_break
 #define seat_close		wharf_in_seat_close
 #define seat_cost		wharf_in_seat_cost
+#define seat_doubt		wharf_in_seat_doubt
 #define seat_flush		wharf_in_seat_flush
 #define seat_forget_in		wharf_in_seat_forget_in
 #define seat_forget_out		wharf_in_seat_forget_out
@@ -102,6 +104,7 @@
 #define seat_read_message	wharf_in_seat_read_message
 #define seat_time		wharf_in_seat_time
 #define seat_trim_out		wharf_in_seat_trim_out
+#define size_is_good		wharf_in_size_is_good
 #define stamp_cmp		wharf_in_stamp_cmp
 #define stamp_get		wharf_in_stamp_get
 #define stamp_put		wharf_in_stamp_put
@@ -118,6 +121,7 @@
 #define wire_is_up		wharf_in_wire_is_up
 #define wire_message		wharf_in_wire_message
 #define wire_new		wharf_in_wire_new
+#define wire_peer		wharf_in_wire_peer
 #define wire_receive		wharf_in_wire_receive
 #define wire_send		wharf_in_wire_send
 #define wire_sending		wharf_in_wire_sending

@@ -4,11 +4,12 @@
  * nng's callbacks run on its own threads: they set a bit and ring the wire's
  * bell.  nng_close may never return when a peer died at the wrong moment, so
  * a wire is closed, and freed, by a thread of its own; while many of those hang
- * no wire is made.  Signals of the program are blocked while threads are made,
+ * no wire is made.  Where no thread can be had the wire is left to the next
+ * closer: the program's thread never closes one.  Signals of the program are blocked while threads are made,
  * so that none of them handles any.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE		/* pthread_timedjoin_np */
+#define _GNU_SOURCE		/* pthread_clockjoin_np */
 #endif
 #include <sys/eventfd.h>
 
@@ -34,13 +35,16 @@ struct wire {
 	nng_aio		*raio, *saio;
 	_Atomic unsigned bits;
 	_Atomic int	 pipe;		/* the one in use, 0 none */
+	_Atomic int	 peer;		/* its process, 0 not known */
 	int		 bell;		/* eventfd */
 	int		 receiving, sending;
 	nng_msg		*in;
+	struct wire	*next;		/* on left */
 };
 
-/* The only thing that connections share: nng is one, too. */
+/* The only things that connections share: nng is one, too. */
 static _Atomic int	closers;
+static _Atomic(struct wire *) left;	/* wires without a closer */
 
 static void
 wire_raise(struct wire *wi, unsigned bit)
@@ -71,10 +75,13 @@ wire_pipe_cb(nng_pipe p, nng_pipe_ev ev, void *arg)
 {
 	struct wire	*wi = arg;
 	int		 id = nng_pipe_id(p);
+	uint64_t	 pid = 0;
 
-	if (ev == NNG_PIPE_EV_ADD_POST)
+	if (ev == NNG_PIPE_EV_ADD_POST) {
+		nng_pipe_get_uint64(p, NNG_OPT_IPC_PEER_PID, &pid);
+		atomic_store(&wi->peer, (int)pid);
 		atomic_store(&wi->pipe, id);
-	else if (!atomic_compare_exchange_strong(&wi->pipe, &id, 0))
+	} else if (!atomic_compare_exchange_strong(&wi->pipe, &id, 0))
 		return;
 	wire_raise(wi, WIRE_PIPE);
 }
@@ -149,58 +156,89 @@ wire_new(const char *path, enum wire_kind kind)
 	return NULL;
 }
 
-static void *
-wire_closer(void *arg)
+static void
+wire_end(struct wire *wi)
 {
-	struct wire	*wi = arg;
-
 	nng_end_free((struct nng_end){ .sock = wi->sock, .raio = wi->raio,
 	    .saio = wi->saio, .receiving = wi->receiving,
 	    .sending = wi->sending, .in = wi->in });
 	close(wi->bell);
 	free(wi);
 	atomic_fetch_sub(&closers, 1);
+}
+
+static void *
+wire_closer(void *arg)
+{
+	struct wire	*wi = arg, *next;
+
+	wire_end(wi);
+	for (wi = atomic_exchange(&left, NULL); wi != NULL; wi = next) {
+		next = wi->next;
+		wire_end(wi);
+	}
 	return NULL;
 }
 
+/* Taken as a whole only, so that nothing can come and go in between. */
+static void
+wire_leave(struct wire *wi)
+{
+	wi->next = atomic_load(&left);
+	while (!atomic_compare_exchange_weak(&left, &wi->next, wi))
+		continue;
+}
+
+/* Thread-local data of the program may need more stack than we do. */
+static int
+closer_start(pthread_t *closer, struct wire *wi)
+{
+	pthread_attr_t	attr;
+	sigset_t	all, old;
+	int		rv;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, CLOSER_STACK);
+	rv = pthread_create(closer, &attr, wire_closer, wi);
+	if (rv != 0)
+		rv = pthread_create(closer, NULL, wire_closer, wi);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rv == 0;
+}
+
+/* By a clock that nobody sets back. */
 static void
 closer_wait(pthread_t closer, int ms)
 {
 	struct timespec	end;
 
-	clock_gettime(CLOCK_REALTIME, &end);
+	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += ms / 1000;
 	end.tv_nsec += (ms % 1000) * 1000000L;
 	if (end.tv_nsec >= 1000000000L) {
 		end.tv_nsec -= 1000000000L;
 		end.tv_sec++;
 	}
-	if (ms == 0 || pthread_timedjoin_np(closer, NULL, &end) != 0)
+	if (ms == 0 || pthread_clockjoin_np(closer, NULL, CLOCK_MONOTONIC,
+	    &end) != 0)
 		pthread_detach(closer);
 }
 
 void
 wire_free(struct wire *wi, int ms)
 {
-	pthread_attr_t	attr;
 	pthread_t	closer;
-	sigset_t	all, old;
-	int		rv;
 
 	if (wi == NULL)
 		return;
 	atomic_fetch_add(&closers, 1);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, CLOSER_STACK);
-	rv = pthread_create(&closer, &attr, wire_closer, wi);
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rv == 0)
+	if (closer_start(&closer, wi))
 		closer_wait(closer, ms);
 	else
-		wire_closer(wi);
+		wire_leave(wi);
 }
 
 int
@@ -225,6 +263,12 @@ int
 wire_is_up(const struct wire *wi)
 {
 	return atomic_load(&wi->pipe) != 0;
+}
+
+int
+wire_peer(const struct wire *wi)
+{
+	return atomic_load(&wi->peer);
 }
 
 int

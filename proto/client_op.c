@@ -55,6 +55,8 @@ op_start(struct wharf *w, struct op *op, struct seat *s, struct frame *f)
 	op->begin = s->put;
 	w->in_flight++;
 	s->ops++;
+	if (s->quiet.us == 0)
+		s->quiet = now;
 	if (w->next.us == 0 || op->due.us < w->next.us)
 		w->next = op->due;
 	f->id = (uint64_t)op->turn << 32 | op->index;
@@ -168,6 +170,7 @@ ops_expire(struct wharf *w, mono_t now)
 
 	while ((op = TAILQ_FIRST(&w->flying)) != NULL && op->due.us <= now.us) {
 		s = &w->seats[op->seat];
+		seat_doubt(s, now);
 		if (op->begin < s->gone) {
 			op_end(w, op, WHARF_TIMEOUT);
 			continue;

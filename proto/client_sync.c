@@ -30,6 +30,15 @@ kept_free(struct kept **list)
 	}
 }
 
+struct kept *
+kept_take(struct wharf *w)
+{
+	struct kept	*k = w->kept;
+
+	w->kept = NULL;
+	return k;
+}
+
 struct sync {
 	struct wharf_answer	 answer;
 	struct kept		**kept;
@@ -87,18 +96,20 @@ sync_run(struct wharf *w, struct request *rq, struct kept **kept,
 enum wharf_status
 wharf_do(struct wharf *w, const struct wharf_op *op, struct wharf_answer *answer)
 {
-	struct wharf_answer	a;
-	struct request		rq;
+	struct wharf_answer	 a;
+	struct request		 rq;
+	struct kept		*old;
 
 	memset(&a, 0, sizeof(a));
 	if (w->inside)
 		a.status = WHARF_AGAIN;
 	else {
-		kept_free(&w->kept);
+		old = kept_take(w);
 		a.status = request_make(w, &rq, op);
 		if (a.status == WHARF_OK)
 			sync_run(w, &rq, &w->kept, &a);
 		request_free(&rq);
+		kept_free(&old);
 	}
 	if (answer != NULL)
 		*answer = a;

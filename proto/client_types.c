@@ -106,6 +106,20 @@ static const struct command {
 	CACHED(HINCRBYFLOAT, FIELD | TAKES_VALUE)
 };
 #define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+#define SIZE_MORE	1024u
+
+int
+size_is_good(const void *p, size_t size, size_t ours)
+{
+	const uint8_t	*bytes = p;
+
+	if (size < ours || size > ours + SIZE_MORE)
+		return 0;
+	for (; ours < size; ours++)
+		if (bytes[ours] != 0)
+			return 0;
+	return 1;
+}
 
 static const struct command *
 command_of(const struct wharf_op *op)
@@ -152,7 +166,7 @@ type_is_good(const struct wharf_op *op, const struct command *c)
 	if (op->type == 0)
 		return (c->takes & TAKES_ANY) && (op->table == NULL ||
 		    ((c->takes & TAKES_NAME) && table_is_good(op->table)));
-	if (strchr(c->types, (int)op->type) == NULL)
+	if ((unsigned)op->type > 'Z' || strchr(c->types, (int)op->type) == NULL)
 		return 0;
 	if (op->type == WHARF_KEY)
 		return op->table == NULL;
@@ -166,7 +180,8 @@ write_is_good(const struct wharf_op *op, const struct command *c)
 
 	if (how == NULL)
 		return !(c->takes & TAKES_TTL);
-	return (c->takes & TAKES_WRITE) && how->size >= sizeof(*how) &&
+	return (c->takes & TAKES_WRITE) &&
+	    size_is_good(how, how->size, sizeof(*how)) &&
 	    how->ttl >= ((c->takes & TAKES_TTL) != 0) &&
 	    (how->flags & ~c->write) == 0 &&
 	    (!is_cached(c) || how->version == 0) &&
@@ -214,7 +229,7 @@ op_is_good(const struct wharf_op *op)
 {
 	const struct command	*c = command_of(op);
 
-	return op->size >= sizeof(*op) && type_is_good(op, c) &&
+	return size_is_good(op, op->size, sizeof(*op)) && type_is_good(op, c) &&
 	    bytes_are_good(op, c) && range_is_good(op, c) &&
 	    write_is_good(op, c);
 }

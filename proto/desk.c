@@ -11,9 +11,11 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
@@ -24,6 +26,7 @@
 
 /* A desk message is small; nng would take anything by default. */
 #define DESK_MESSAGE	4096u
+#define CLOSE_S		1		/* patience with nng at the end */
 /* Client links are numbered apart from wharfd's. */
 #define CLIENT_LINK	((uint64_t)1 << 63)
 
@@ -349,19 +352,17 @@ mailbox_desk(struct mailbox *mb, const struct desk_conf *conf)
 		probe_init(&d->probe, mb->loop, d->conf.path);
 		e = desk_open(d) ? E_OK : E_INTERNAL;
 	}
-	if (e != E_OK) {
-		desk_close(d);
+	if (e != E_OK && desk_close(d))
 		mailbox_forget_desk(mb);
-	}
 	return e;
 }
 
-void
-desk_close(struct desk *d)
+static void *
+desk_closer(void *arg)
 {
+	struct desk	*d = arg;
 	struct desk_ctx	*c;
 
-	probe_stop(&d->probe);
 	for (c = d->ctx; c < d->ctx + DESK_CONTEXTS; c++) {
 		if (c->aio != NULL)
 			nng_aio_stop(c->aio);
@@ -375,6 +376,25 @@ desk_close(struct desk *d)
 		nng_aio_free(c->aio);
 		c->aio = NULL;
 	}
+	return NULL;
+}
+
+int
+desk_close(struct desk *d)
+{
+	struct timespec	end;
+	pthread_t	closer;
+
+	probe_stop(&d->probe);
+	if (pthread_create(&closer, NULL, desk_closer, d) != 0)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += CLOSE_S;
+	if (pthread_clockjoin_np(closer, NULL, CLOCK_MONOTONIC, &end) == 0)
+		return 1;
+	log_warnx("desk: nng does not close %s", d->conf.path);
+	pthread_detach(closer);
+	return 0;
 }
 
 void

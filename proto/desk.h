@@ -50,8 +50,11 @@ int	desk_admits(const struct mailbox *);
 /* Opens a client's link with the group and mode of the desk. */
 enum err desk_open_link(struct desk *, struct link *);
 void	desk_tick(struct desk *, mono_t now);
-/* Silences nng; afterwards no notice is raised. */
-void	desk_close(struct desk *);
+/*
+ * Silences nng; afterwards no notice is raised.  0: nng does not come back (see
+ * LINK_CLOSERS), and desk and mailbox must stay until the process ends.
+ */
+int	desk_close(struct desk *);
 void	desk_free(struct desk *);
 
 #endif

@@ -57,7 +57,8 @@ enum frame_flags {
 	FRAME_VERERROR	= 1 << 3,	/* reply: VerError true */
 	FRAME_ADD	= 1 << 4,	/* STORE_ZADD: add the score to what is there */
 	FRAME_SUB	= 1 << 5,	/* STORE_ZADD: take the score from what is there */
-	FRAME_REVERSE	= 1 << 6	/* from the other end */
+	FRAME_REVERSE	= 1 << 6,	/* from the other end */
+	FRAME_FORGET	= 1 << 7	/* STORE_TASK: it is not wanted any more */
 };
 
 /* The order of writes: compared as (epoch, hlc, node). */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -328,6 +329,16 @@ link_on_pipe(struct link *l)
 		link_read_rest(l);
 		link_go_down(l, 1, "its end of the socket was closed");
 	}
+}
+
+void
+link_check_peer(struct link *l)
+{
+	int	pid = atomic_load(&l->peer_pid);
+
+	if (l->client && l->state == LINK_UP && l->lane == NULL && pid > 0 &&
+	    kill(pid, 0) == -1 && errno == ESRCH)
+		link_break(l, "its process has ended");
 }
 
 unsigned

@@ -25,7 +25,9 @@
  * When a peer dies while we send to it, nng's one reaper thread may stop for
  * good, and no nng_close comes back any more.  What is open goes on working:
  * so closing has threads of its own, and when many of them have hung for a
- * while the owner is told to start anew.
+ * while, or one has and there is no room for a client more, the owner is told to
+ * start anew.  nng then hears of no end of a link either, so that clients
+ * without a lane are looked after by their processes, too.
  */
 #define LINK_CLOSERS	256u		/* more of them: no new clients */
 #define LINK_WEDGED	64u
@@ -74,12 +76,13 @@ struct link {
 	enum link_state		 state;
 	int			 client;	/* a program outside */
 	int			 paused;	/* the owner said E_AGAIN */
+	mono_t			 kept;		/* first to this message; or .us 0 */
 	int			 answers;	/* it has asked something */
 	int			 is_unsent;
 	int			 broken;	/* why is set: goes down at the turn's end */
 	const char		*why;
 	void			*data;
-	mono_t			 since;
+	mono_t			 since;		/* it was made; its closing began */
 	enum { LINK_OPEN, LINK_CLOSING, LINK_GONE } socket;
 
 	struct notice		 notice;
@@ -155,6 +158,8 @@ void		 link_on_pipe(struct link *);
 /* Frees a link that is down; 0: a notice of it is still under way. */
 int		 link_free_dead(struct link *);
 void		 link_check_time(struct link *, mono_t now);
+/* A client without a lane whose process has ended is gone. */
+void		 link_check_peer(struct link *);
 
 /* link_nng.c: the socket of a link.  E_INTERNAL: nng refused (logged). */
 enum err	 link_nng_open(struct link *, unsigned mode);

@@ -76,11 +76,15 @@ link_deliver(struct link *l, const struct frame *f)
 	m.f = *f;
 	m.link = l;
 	m.from = l->offer.from;
+	m.since = l->kept;
 	m.nfds = 0;
 	if (mb->hooks.msg(mb->arg, &m) == E_AGAIN) {
 		l->paused = 1;
+		if (l->kept.us == 0)
+			l->kept = mono_now();
 		return KEPT;
 	}
+	l->kept = (mono_t){ 0 };
 	mb->taken++;
 	return TAKEN;
 }

@@ -245,8 +245,9 @@ link_nng_close(struct link *l)
 	int		rv;
 
 	l->socket = LINK_CLOSING;
+	l->since = mono_now();
 	if (l->mb->closing++ == 0)
-		l->mb->closing_since = mono_now();
+		l->mb->closing_since = l->since;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, CLOSER_STACK);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);

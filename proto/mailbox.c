@@ -261,12 +261,28 @@ mailbox_prepare_cb(struct ev_loop *loop, ev_prepare *w, int revents)
 		mailbox_more(mb);
 }
 
-/* More sockets than a few hang in nng_close: see link.h. */
+/* Many sockets hang in nng_close, or one for long: see link.h. */
+static int
+mailbox_is_wedged(const struct mailbox *mb, mono_t now)
+{
+	struct link	*l;
+
+	if (mb->closing == 0 ||
+	    mono_diff(mb->closing_since, now) < LINK_WEDGED_US)
+		return 0;
+	if (mb->closing >= LINK_WEDGED)
+		return 1;
+	TAILQ_FOREACH(l, &mb->dead, all)
+		if (l->socket == LINK_CLOSING &&
+		    mono_diff(l->since, now) >= LINK_WEDGED_US)
+			return mb->desk != NULL && !desk_admits(mb);
+	return 0;
+}
+
 static void
 mailbox_look_wedged(struct mailbox *mb, mono_t now)
 {
-	if (mb->wedged || mb->closing < LINK_WEDGED ||
-	    mono_diff(mb->closing_since, now) < LINK_WEDGED_US)
+	if (mb->wedged || !mailbox_is_wedged(mb, now))
 		return;
 	mb->wedged = 1;
 	log_warnx("mailbox: nng cannot close %u sockets", mb->closing);
@@ -283,8 +299,10 @@ mailbox_timer_cb(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	TAILQ_FOREACH(l, &mb->links, all)
+	TAILQ_FOREACH(l, &mb->links, all) {
 		link_check_time(l, now);
+		link_check_peer(l);
+	}
 	mailbox_look_wedged(mb, now);
 	if (mb->desk != NULL)
 		desk_tick(mb->desk, now);
@@ -370,8 +388,8 @@ mailbox_free(struct mailbox *mb)
 	mailbox_flush(mb);
 	if (mb->wedged)
 		return;		/* nng would not let us; the process ends */
-	if (mb->desk != NULL)
-		desk_close(mb->desk);
+	if (mb->desk != NULL && !desk_close(mb->desk))
+		return;
 	while ((l = TAILQ_FIRST(&mb->links)) != NULL)
 		link_go_down(l, 0, "the mailbox closes");
 	mailbox_bury(mb);

@@ -5,11 +5,12 @@
 #ifndef PROTO_MSG_H
 #define PROTO_MSG_H
 
+#include "proto/clock.h"
 #include "proto/err.h"
 #include "proto/frame.h"
 
 #define KEY_MAX		FRAME_KEY		/* bytes, architecture 10 */
-#define VALUE_MAX	(64u << 20)		/* bytes; limits.body lies below */
+#define VALUE_MAX	(64u << 20)		/* bytes; limits.body is at most that */
 #define TABLE_MAX	FRAME_TABLE		/* bytes, contract 1.1 */
 #define SLOTS		1024u
 /* The cache (contract 2): keys as above. */
@@ -45,6 +46,7 @@ struct link;
 struct msg {
 	struct frame	 f;		/* borrows table, key, value */
 	struct link	*link;		/* NULL on fd 3 */
+	mono_t		 since;		/* when E_AGAIN first kept it; .us 0: not */
 	unsigned	 from;		/* one FROM_* bit */
 	int		 nfds;		/* descriptors that came along (fd 3) */
 	int		 fds[4];	/* the handler owns those it sets to -1 */

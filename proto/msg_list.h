@@ -44,7 +44,8 @@ enum list_flags {
  * last key of more than KEY_MAX bytes stands behind the list_ask in the value
  * instead, and the frame's is empty.
  * STORE_EXPORT: as the listing that is to be snapped; type Z is in the order
- * LIST_RANK, everything else LIST_KEYS.
+ * LIST_RANK, everything else LIST_KEYS.  Its number (score) is the
+ * asker's choice.
  */
 struct list_ask {
 	uint8_t		order, flags;
@@ -55,6 +56,8 @@ struct list_ask {
 	int64_t		min, max;	/* LIST_SCORE, STORE_ZCOUNT */
 	uint8_t		cover;		/* STORE_EXPORT: replace a snapshot */
 };
+
+#define TASK_EVERYWHERE	1	/* in that number: every store has a part */
 
 /* The head of an answer's value; count entries follow. */
 struct list_head {

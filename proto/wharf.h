@@ -116,8 +116,9 @@ struct wharf_write {
 
 /*
  * Synchronous: returns answer->status.  answer may be NULL.  What it points to
- * lives until the next call with this connection.  Callbacks of ops in flight
- * run meanwhile.  WHARF_AGAIN: bounds reached, or called from a callback.
+ * lives until the next synchronous call with this connection returns, so that
+ * it may be asked for in that one.  Callbacks of ops in flight run meanwhile.
+ * WHARF_AGAIN: bounds reached, or called from a callback.
  */
 enum wharf_status wharf_put(struct wharf *, const void *key, size_t keylen,
 		    const void *val, size_t vallen, const struct wharf_write *,

@@ -78,7 +78,7 @@ struct wharf_record {
  * answers[i].status says what became of record i: they fail one by one.
  * Anything else: nothing was asked (WHARF_AGAIN; WHARF_TOOBIG, WHARF_NOMEM;
  * WHARF_PARAM: n is 0 or over WHARF_MANY_MAX, or no record is right).  Values live
- * until the next call.  mput: two of one key are done in their order.
+ * as after wharf_get.  mput: two of one key are done in their order.
  */
 #define WHARF_MANY_MAX	65536u
 enum wharf_status wharf_mget(struct wharf *, const struct wharf_record *,

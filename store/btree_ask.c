@@ -7,6 +7,10 @@
 
 #include "store/btree_impl.h"
 
+#define AHEAD	4u	/* entries */
+#define FETCH	256u	/* bytes of one */
+#define LINE	64u	/* bytes of a line of the cache, on most machines */
+
 int
 btree_get(const struct btree *t, const void *key, size_t keylen,
     struct btree_at *out)
@@ -43,6 +47,38 @@ btree_rank(const struct btree *t, const void *key, size_t keylen)
 	return sum + leaf_find(w.leaf, key, keylen, &found);
 }
 
+/*
+ * Entries lie in their leaf as they came, leaves anywhere: a walk goes to and fro
+ * in memory that no cache holds.  So what it will come to is fetched ahead, the
+ * next leaf's header and places as soon as it stands in a leaf, and entries some
+ * steps before they are shown.
+ */
+static void
+iter_enter(struct btree_iter *it, const struct leaf *l)
+{
+	it->leaf_ = (void *)(uintptr_t)l;
+	if (l->next != NULL) {
+		__builtin_prefetch(l->next);
+		__builtin_prefetch(l->next->b + LINE / 2);
+	}
+}
+
+static void
+iter_ahead(const struct leaf *l, unsigned i)
+{
+	const uint8_t	*p;
+	unsigned	 n;
+
+	if (i >= l->n) {
+		i -= l->n;
+		if ((l = l->next) == NULL || i >= l->n)
+			return;
+	}
+	p = leaf_place(l, i);
+	for (n = 0; n < FETCH; n += LINE)
+		__builtin_prefetch(p + n);
+}
+
 void
 btree_seek(const struct btree *t, struct btree_iter *it, const void *key,
     size_t keylen)
@@ -54,7 +90,7 @@ btree_seek(const struct btree *t, struct btree_iter *it, const void *key,
 	if (t->root == NULL)
 		return;
 	way_find(t, &w, key, keylen);
-	it->leaf_ = w.leaf;
+	iter_enter(it, w.leaf);
 	it->at_ = leaf_find(w.leaf, key, keylen, &found);
 }
 
@@ -74,7 +110,7 @@ btree_seek_rank(const struct btree *t, struct btree_iter *it, uint64_t rank)
 			rank -= in->count[i];
 		node = in->child[i];
 	}
-	it->leaf_ = node;
+	iter_enter(it, node);
 	it->at_ = ((struct leaf *)node)->n;
 	if (rank < it->at_)
 		it->at_ = (unsigned)rank;
@@ -111,11 +147,14 @@ btree_next(struct btree_iter *it, struct btree_at *out)
 	const struct leaf	*l = it->leaf_;
 
 	if (l != NULL && it->at_ == l->n && l->next != NULL) {
-		it->leaf_ = l->next;
-		it->at_ = 0;
 		l = l->next;
+		iter_enter(it, l);
+		it->at_ = 0;
 	}
-	if (l == NULL || it->at_ == l->n || !iter_show(it, out))
+	if (l == NULL || it->at_ == l->n)
+		return 0;
+	iter_ahead(l, it->at_ + AHEAD);
+	if (!iter_show(it, out))
 		return 0;
 	it->at_++;
 	return 1;

@@ -45,6 +45,8 @@ struct entry {
 	uint8_t		 paylen;
 };
 
+/* Where entry i lies, for whoever wants it in the cache. */
+const uint8_t	*leaf_place(const struct leaf *, unsigned i);
 void		 leaf_entry(const struct leaf *, unsigned i, struct entry *);
 /* The first entry not less than key (n: none); whether it is the key. */
 unsigned	 leaf_find(const struct leaf *, const uint8_t *key, size_t keylen,

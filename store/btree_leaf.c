@@ -97,11 +97,17 @@ entry_copy(uint8_t *out, const struct entry *e, size_t from, size_t n)
 
 /* --- leaves --- */
 
+const uint8_t *
+leaf_place(const struct leaf *l, unsigned i)
+{
+	return prefix(l) - places(l)[i];
+}
+
 /* Where the rest of key i begins; its length and that of its payload. */
 static const uint8_t *
 rest(const struct leaf *l, unsigned i, size_t *len, size_t *paylen)
 {
-	const uint8_t	*p = prefix(l) - places(l)[i];
+	const uint8_t	*p = leaf_place(l, i);
 
 	*len = *p++;
 	if (*len & 0x80)

@@ -107,11 +107,11 @@ void		 data_set_bound(struct data *, uint64_t bound);
  */
 int		 data_checkpoint(struct data *, uint64_t last);
 /*
- * Background work in small steps (at most about 1 ms): chooses files to
- * compact, moves records.  now: wall ms.  Returns 1 when there is more to do
- * at once.
+ * Background work in steps of about us microseconds: chooses files to compact,
+ * moves records.  now: wall ms.  Returns 1 when there is more to do at once.
  */
-int		 data_work(struct data *, int64_t now, uint64_t last);
+int		 data_work(struct data *, int64_t now, uint64_t last,
+		    int64_t us);
 /* E_OK, or why the shard must be read-only (a failed sync, a full disk). */
 enum err	 data_failed(const struct data *);
 

@@ -20,17 +20,16 @@
 #include "store/data_impl.h"
 #include "supervisor/log.h"
 
-#define STEP_US		1000	/* of moving at once */
-#define STEP_CHECK	16	/* records between looks at the clock */
+#define STEP_CHECK	4	/* records between looks at the clock */
+#define EXPIRED_PART	16	/* of compact_bytes */
 
 /* --- choosing --- */
 
 static uint64_t
-file_garbage(struct data *d, struct data_file *f, int64_t now, uint64_t *all)
+file_garbage(struct data *d, struct data_file *f, uint64_t past, uint64_t *all)
 {
 	const struct engine_ops	*ops = d->conf.ops;
 	uint64_t		 live = f->sum.live;
-	uint64_t		 past = expiry_past(&f->sum.expiry, now);
 
 	*all = ops->size(f->now.e) - ops->base(f->now.e);
 	live -= past < live ? past : live;
@@ -42,10 +41,14 @@ wants(struct data *d, unsigned k, int64_t now)
 {
 	const struct engine_ops	*ops = d->conf.ops;
 	struct data_file	*f = &d->file[k];
+	uint64_t		 past = expiry_past(&f->sum.expiry, now);
 	uint64_t		 all, garbage;
 
-	garbage = file_garbage(d, f, now, &all);
+	garbage = file_garbage(d, f, past, &all);
 	if (garbage > all / 2 && garbage > d->conf.compact_bytes)
+		return 1;
+	/* No more often than each minute, so less is worth the effort. */
+	if (past > all / 2 && past > d->conf.compact_bytes / EXPIRED_PART)
 		return 1;
 	return ops->count(f->now.e) > 2 * ops->buckets(f->now.e);
 }
@@ -261,7 +264,7 @@ move_stopped(struct data *d, enum err e, int64_t now, uint64_t last)
 }
 
 static int
-move_some(struct data *d, int64_t now, uint64_t last)
+move_some(struct data *d, int64_t now, uint64_t last, int64_t us)
 {
 	struct data_file	*f = &d->file[d->compacting];
 	mono_t			 begin = mono_now();
@@ -277,14 +280,14 @@ move_some(struct data *d, int64_t now, uint64_t last)
 		if ((e = move_next(d, f, now)) != E_OK)
 			return move_stopped(d, e, now, last);
 	} while (++n % STEP_CHECK != 0 ||
-	    mono_diff(begin, mono_now()) < STEP_US);
+	    mono_diff(begin, mono_now()) < us);
 	return 1;
 }
 
 /* --- all of it --- */
 
 int
-data_work(struct data *d, int64_t now, uint64_t last)
+data_work(struct data *d, int64_t now, uint64_t last, int64_t us)
 {
 	int	exact;
 
@@ -300,7 +303,7 @@ data_work(struct data *d, int64_t now, uint64_t last)
 			switch_over(d, last);
 		return 0;
 	case PHASE_MOVING:
-		return move_some(d, now, last);
+		return move_some(d, now, last, us);
 	case PHASE_SEALING:
 	case PHASE_FINISHING:
 		/* The commit that ends this phase met a full disk, or waited. */

@@ -4,14 +4,17 @@
  *
  * SPACE_LEAVE bytes of the disk are left to log and data files.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store/export_file.h"
 #include "store/io.h"
+#include "supervisor/log.h"
 
 #define TMP_PATH	(EXPORT_PATH + 8)
 #define SPACE_LEAVE	(16u << 20)
@@ -117,7 +120,10 @@ export_finish(struct job *j)
 	return E_OK;
 }
 
-/* A task failed: its unfinished files are in nobody's way. */
+/*
+ * A task failed: its unfinished files are in nobody's way, but lines whose
+ * offsets are gone already, or are not there yet, are no snapshot.
+ */
 enum err
 export_drop(struct job *j)
 {
@@ -128,6 +134,8 @@ export_drop(struct job *j)
 	export_close(w);
 	for (i = 0; i < 2; i++)
 		(void)io_posix.unlink(&io_posix, write_tmp(w, i, path));
+	if (access(w->path[0], F_OK) != 0 && errno == ENOENT)
+		(void)io_posix.unlink(&io_posix, w->path[1]);
 	return E_OK;
 }
 
@@ -141,4 +149,38 @@ export_close(struct writing *w)
 			close(w->fd[i]);
 		w->fd[i] = -1;
 	}
+}
+
+/* Is it unfinished, or lines without offsets?  The name is used up. */
+static int
+sweep_wants(int dir, char *name)
+{
+	size_t	n = strlen(name), tmp = strlen(SNAPSHOT_TMP),
+		data = strlen(SNAPSHOT_DATA);
+
+	if (n > tmp && strcmp(name + n - tmp, SNAPSHOT_TMP) == 0)
+		return 1;
+	if (n <= data || strcmp(name + n - data, SNAPSHOT_DATA) != 0)
+		return 0;
+	name[n - data] = '\0';
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+	    errno == ENOENT;
+}
+
+void
+export_sweep(const char *dir)
+{
+	DIR		*d = opendir(dir);
+	struct dirent	*e;
+	char		 name[sizeof(e->d_name)];
+
+	if (d == NULL)
+		return;
+	while ((e = readdir(d)) != NULL) {
+		snprintf(name, sizeof(name), "%s", e->d_name);
+		if (sweep_wants(dirfd(d), name) &&
+		    unlinkat(dirfd(d), e->d_name, 0) != 0)
+			log_warn("store: cannot remove %s/%s", dir, e->d_name);
+	}
+	closedir(d);
 }

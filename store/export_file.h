@@ -40,5 +40,7 @@ enum err	 export_write(struct job *);	/* the chunk */
 enum err	 export_finish(struct job *);	/* sync, and into place */
 enum err	 export_drop(struct job *);	/* remove; E_OK */
 void		 export_close(struct writing *);
+/* At the start: removes what exports of an earlier life did not finish. */
+void		 export_sweep(const char *dir);
 
 #endif

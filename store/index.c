@@ -18,16 +18,18 @@
 #define REFUSED_US	60000000	/* until it is tried again */
 #define NOMEM_US	1000000
 #define FEED_PART	8		/* of the limit, for one file's feed */
-#define CHECK		32		/* changes between looks at the clock */
-#define SETS_MOST	1000		/* expired members taken out by a question */
+#define CHECK		16		/* changes between looks at the clock */
+#define ASK_US		250		/* of such work before a question */
 #define SKIP_MOST	100000		/* expired entries that a walk passes over */
 #define TRIM		(4u << 20)
 
 /* --- memory --- */
 
+/* On a thread of its own, not behind a build that wants the room. */
 struct discard {
 	struct job	 job;
 	struct trees	 t;
+	struct indexes	*set;
 };
 
 static enum err
@@ -37,6 +39,7 @@ discard_work(struct job *job)
 	size_t		 n = trees_bytes(&d->t);
 
 	trees_free(&d->t);
+	atomic_fetch_sub(&d->set->leaving, n);
 	if (n >= TRIM)
 		malloc_trim(0);
 	return E_OK;
@@ -54,18 +57,20 @@ trees_discard(struct indexes *set, struct trees *t)
 {
 	struct discard	*d = NULL;
 
-	if (set->helper != NULL && !set->closing)
+	if (set->broom != NULL && !set->closing)
 		d = calloc(1, sizeof(*d));
 	if (d == NULL) {
 		trees_free(t);
 		return;
 	}
 	d->t = *t;
+	d->set = set;
+	atomic_fetch_add(&set->leaving, trees_bytes(t));
 	*t = (struct trees){ 0 };
 	d->job.work = discard_work;
 	d->job.done = discard_done;
 	d->job.arg = d;
-	helper_run(set->helper, &d->job);
+	helper_run(set->broom, &d->job);
 }
 
 static size_t
@@ -160,10 +165,14 @@ indexes_new(const struct indexes_conf *conf)
 		return NULL;
 	set->conf = *conf;
 	set->index = calloc(conf->files, sizeof(*set->index));
-	if (set->index != NULL && conf->ops->read != NULL)
+	if (set->index != NULL && conf->ops->read != NULL) {
 		set->helper = helper_new(conf->notify, conf->arg);
-	if (set->index == NULL ||
-	    (conf->ops->read != NULL && set->helper == NULL)) {
+		set->broom = helper_new(conf->notify, conf->arg);
+	}
+	if (set->index == NULL || (conf->ops->read != NULL &&
+	    (set->helper == NULL || set->broom == NULL))) {
+		helper_free(set->helper);
+		helper_free(set->broom);
 		free(set->index);
 		free(set);
 		return NULL;
@@ -187,6 +196,7 @@ indexes_free(struct indexes *set)
 	for (k = 0; k < set->conf.files; k++)
 		atomic_store(&set->index[k].stop, 1);
 	helper_free(set->helper);
+	helper_free(set->broom);
 	for (k = 0; k < set->conf.files; k++) {
 		x = &set->index[k];
 		if (x->state == INDEX_BUILDING)
@@ -215,8 +225,10 @@ indexes_limit(struct indexes *set, size_t bytes)
 void
 indexes_poll(struct indexes *set)
 {
-	if (set->helper != NULL)
+	if (set->helper != NULL) {
 		helper_poll(set->helper);
+		helper_poll(set->broom);
+	}
 }
 
 static void
@@ -292,6 +304,7 @@ index_let_go(struct index *x, const struct engine *e, int fd)
 			return 0;
 		}
 		x->source[i].own = 1;
+		x->source[i].e = NULL;	/* another may get its address */
 		return fd != -1;
 	}
 	return 0;
@@ -315,20 +328,18 @@ index_drain(struct index *x, mono_t until)
 	return 1;
 }
 
-/* The same for what has expired. */
+/* The same for what has expired, of sorted sets or of the rest. */
 static int
-index_expire(struct index *x, int64_t now, mono_t until)
+index_expire(struct index *x, int sets, int64_t now, mono_t until)
 {
-	int	sets, n;
+	int	n;
 
-	for (sets = 1; sets >= 0; sets--)
-		do {
-			n = trees_expire(&x->t, now, sets, CHECK);
-			if (n == -1)
-				return -1;
-			if (n == CHECK && mono_diff(mono_now(), until) <= 0)
-				return 0;
-		} while (n == CHECK);
+	do {
+		if ((n = trees_expire(&x->t, now, sets, CHECK)) == -1)
+			return -1;
+		if (n == CHECK && mono_diff(mono_now(), until) <= 0)
+			return 0;
+	} while (n == CHECK);
 	return 1;
 }
 
@@ -351,7 +362,9 @@ index_step(struct index *x, int64_t now, mono_t until)
 	int	fed = index_drain(x, until), r = fed;
 
 	if (r == 1)
-		r = index_expire(x, now, until);
+		r = index_expire(x, 1, now, until);
+	if (r == 1)
+		r = index_expire(x, 0, now, until);
 	if (r == -1) {
 		index_refuse(x, E_NOMEM);
 		index_drop(x);
@@ -363,14 +376,14 @@ index_step(struct index *x, int64_t now, mono_t until)
 }
 
 int
-indexes_work(struct indexes *set, int64_t now)
+indexes_work(struct indexes *set, int64_t now, int64_t us)
 {
 	mono_t		 begin = mono_now(), until;
 	struct index	*x;
 	unsigned	 i;
 	int		 more = 0;
 
-	until = mono_add(begin, INDEX_STEP_US);
+	until = mono_add(begin, us);
 	indexes_shrink(set);
 	for (i = 0; i < set->conf.files && !more; i++) {
 		set->turn = (set->turn + 1) % set->conf.files;
@@ -406,7 +419,7 @@ index_begin(struct index *x, int64_t now, uint64_t lsn)
 	x->refused = E_OK;
 	if ((e = build_start(x, now, lsn)) != E_OK)
 		return e;
-	build_step(x, mono_add(mono_now(), INDEX_STEP_US));
+	build_step(x, mono_add(mono_now(), ASK_US));
 	return E_OK;
 }
 
@@ -414,10 +427,11 @@ index_begin(struct index *x, int64_t now, uint64_t lsn)
 static enum err
 index_ready(struct index *x, int sets, int64_t now)
 {
-	int	r = index_drain(x, mono_add(mono_now(), INDEX_STEP_US));
+	mono_t	until = mono_add(mono_now(), ASK_US);
+	int	r = index_drain(x, until);
 
 	if (r == 1 && sets)
-		r = trees_expire(&x->t, now, 1, SETS_MOST) == -1 ? -1 : 1;
+		r = index_expire(x, 1, now, until);
 	if (r == -1) {
 		index_drop(x);
 		return E_NOMEM;
@@ -468,6 +482,7 @@ indexes_stat(const struct indexes *set, struct index_stat *st)
 	unsigned		 k;
 
 	memset(st, 0, sizeof(*st));
+	st->bytes = atomic_load(&set->leaving);
 	for (k = 0; k < set->conf.files; k++) {
 		x = &set->index[k];
 		st->bytes += index_bytes(x);

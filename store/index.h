@@ -23,9 +23,13 @@ struct index_entry {
 	uint32_t	 version;	/* 0: the record is damaged */
 	int64_t		 expiry;	/* wall ms, 0 none */
 	int64_t		 score;		/* of a sorted set's member */
+	int		 expired;	/* by now: it is none any more */
 };
 
-/* Sees an entry that has not expired; 1: go on, 0: enough. */
+/*
+ * Sees an entry; 1: go on, 0: enough.  One that has expired is shown only so
+ * that a long row of them can be passed over in more than one go.
+ */
 typedef int	 index_see(void *arg, const struct index_entry *);
 
 struct index_stat {

@@ -55,7 +55,7 @@ int		 trees_apply(struct trees *, const uint8_t *key, size_t keylen,
 uint64_t	 trees_expired(const struct trees *, int64_t now, int sets);
 /* Takes out at most n of those that have; how many it were, -1: no memory. */
 int		 trees_expire(struct trees *, int64_t now, int sets, unsigned n);
-/* Splits what keys holds, or scores (type Z).  0: not live now. */
+/* Splits what keys holds, or scores (type Z).  0: it is no engine key. */
 int		 trees_entry(const struct btree_at *, int scores, int64_t now,
 		    struct index_entry *);
 /* A key of scores; out has room for RECORD_KEY_MAX + 8 bytes. */
@@ -140,6 +140,8 @@ struct indexes_conf {
 struct indexes {
 	struct indexes_conf	 conf;
 	struct helper		*helper;	/* NULL: engine without read */
+	struct helper		*broom;		/* frees what was dropped; as helper */
+	atomic_size_t		 leaving;	/* bytes that are not yet freed */
 	struct index		*index;		/* conf.files of them */
 	unsigned		 turn;		/* of background work */
 	int			 closing;
@@ -152,9 +154,8 @@ void		 indexes_free(struct indexes *);
 void		 indexes_limit(struct indexes *, size_t bytes);
 /* After a notify: takes the results of builds. */
 void		 indexes_poll(struct indexes *);
-/* A step of at most INDEX_STEP_US; 1: more to do soon. */
-#define INDEX_STEP_US	1000
-int		 indexes_work(struct indexes *, int64_t now);
+/* A step of about us microseconds; 1: more to do soon. */
+int		 indexes_work(struct indexes *, int64_t now, int64_t us);
 /*
  * Before a question about file k: E_OK, its trees are as the file is; or what
  * the question is to be answered with.  sets: about sorted sets, which count:

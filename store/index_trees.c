@@ -306,10 +306,9 @@ trees_entry(const struct btree_at *at, int scores, int64_t now,
 	const uint8_t		*nul;
 
 	note_get(&n, at);
-	if (n.expiry != 0 && n.expiry <= now)
-		return 0;
 	*e = (struct index_entry){ .type = TYPE_ZSET, .tab = at->key,
-	    .version = n.version, .expiry = n.expiry, .score = n.score };
+	    .version = n.version, .expiry = n.expiry, .score = n.score,
+	    .expired = n.expiry != 0 && n.expiry <= now };
 	if (!scores)
 		return record_key_get(at->key, at->keylen, &e->type, &e->tab,
 		    &e->tablen, &e->key, &e->keylen) == E_OK;

@@ -13,6 +13,9 @@
 #include "store/index_impl.h"
 #include "store/shard_impl.h"
 
+#define STEP_LEAST	50		/* us, of background work */
+#define STEP_MOST	500
+
 struct opening {
 	struct shard		*s;
 	uint64_t		 last_hlc;	/* of the record at last_lsn */
@@ -340,23 +343,46 @@ shard_start_checkpoint(struct shard *s)
 		s->ckpt_started++;
 }
 
-/* One step of indexes and of data files; of either in turn when both go on. */
-int
-shard_work(struct shard *s)
+/*
+ * Steps take a quarter of the time, and are the shorter the sooner the loop
+ * comes round to them, that is, the more it has to do.
+ */
+static int64_t
+shard_pace(const struct shard *s)
+{
+	int64_t	us = mono_diff(s->worked, mono_now()) / 3;
+
+	return us < STEP_LEAST ? STEP_LEAST : us > STEP_MOST ? STEP_MOST : us;
+}
+
+/* Of indexes and of data files; of either in turn when both go on. */
+static int
+shard_step(struct shard *s)
 {
 	int	both = s->indexing && s->moving;
+	int64_t	us = shard_pace(s);
 
 	shard_expire_tables(s);
 	s->turn = !s->turn;
 	if (!both || s->turn)
-		s->indexing = indexes_work(s->indexes, s->wall);
+		s->indexing = indexes_work(s->indexes, s->wall, us);
 	if (s->failed != E_OK)
 		return s->indexing;
 	shard_renew_bound(s);
 	shard_start_checkpoint(s);
 	if (!both || !s->turn)
-		s->moving = data_work(s->data, s->wall, wal_last(s->wal));
+		s->moving = data_work(s->data, s->wall, wal_last(s->wal),
+		    us);
 	return shard_sweep(s) || s->indexing || s->moving;
+}
+
+int
+shard_work(struct shard *s)
+{
+	int	more = shard_step(s);
+
+	s->worked = mono_now();
+	return more;
 }
 
 unsigned

@@ -122,13 +122,15 @@ enum err	 shard_missing(struct shard *, uint8_t type, const uint8_t *tab,
 /*
  * The records of data file k (0..files-1) of a type (0: of all) and a table
  * (NULL: of all), in the order of their engine keys.  after: begin behind this
- * engine key; NULL: at the first.
+ * engine key; NULL: at the first.  passed (or NULL): how many have been passed
+ * over, of offset; it may be raised by those that need not be shown for that.
  */
 struct shard_range {
 	unsigned	 file;
 	uint8_t		 type;
 	const uint8_t	*tab, *after;
 	size_t		 tablen, afterlen;
+	uint64_t	*passed, offset;
 };
 /*
  * Shows entries until see has enough.  They may depend on records up to the
@@ -167,8 +169,9 @@ void		 shard_kick(struct shard *);
 /* After notify: takes results over. */
 void		 shard_poll(struct shard *);
 /*
- * Background work of at most about 1 ms: checkpoints, compaction.  Returns 1
- * when there is more to do soon.
+ * A step of background work: checkpoints, compaction, indexes; of 50 to 500 us
+ * and a third of the time since the last one.  Returns 1 when there is more to
+ * do soon.
  */
 int		 shard_work(struct shard *);
 

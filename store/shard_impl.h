@@ -60,6 +60,7 @@ struct shard {
 	struct shard_clock	 clock;
 	int64_t			 wall;		/* ms, of this turn: expiry */
 	mono_t			 wrote;		/* the last write, or the start */
+	mono_t			 worked;	/* the last step's end */
 	uint64_t		 recent[RECENT_SIZE];
 	uint64_t		 ckpt_started;	/* against wal_stat.filled */
 	enum err		 failed;

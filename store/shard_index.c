@@ -87,23 +87,73 @@ seek_behind(const struct btree *t, struct btree_iter *it, const uint8_t *key,
 		btree_seek(t, it, key, keylen);
 }
 
-/* Behind after, if that is in the span or above it; else at its beginning. */
-static void
-list_seek(const struct btree *t, struct btree_iter *it, const struct span *p,
-    const struct shard_range *r)
+/* Whether it begins behind after, which is in the span or above it. */
+static int
+list_behind(const struct span *p, const struct shard_range *r)
 {
 	size_t	n = r->afterlen < p->n ? r->afterlen : p->n;
 	int	c;
 
 	c = r->after == NULL ? -1 : n == 0 ? 0 : memcmp(r->after, p->b, n);
-	if (c < 0 || (c == 0 && r->afterlen < p->n))
-		btree_seek(t, it, p->b, p->n);
+	return c > 0 || (c == 0 && r->afterlen >= p->n);
+}
+
+/* Where it begins, counted. */
+static uint64_t
+list_rank(const struct btree *t, const struct span *p,
+    const struct shard_range *r)
+{
+	struct btree_at	at;
+
+	if (!list_behind(p, r))
+		return btree_rank(t, p->b, p->n);
+	return btree_rank(t, r->after, r->afterlen) +
+	    (uint64_t)btree_get(t, r->after, r->afterlen, &at);
+}
+
+/* Before how many it ends: nothing in a span goes on with a last byte of 255. */
+static uint64_t
+list_end(const struct btree *t, const struct span *p)
+{
+	struct span	end = *p;
+
+	if (p->n == 0)
+		return btree_count(t);
+	end.b[end.n - 1]++;
+	return btree_rank(t, end.b, end.n);
+}
+
+/* Where all count, the way to an offset is found by counting. */
+static void
+list_skip(const struct btree *t, struct btree_iter *it, const struct span *p,
+    const struct shard_range *r)
+{
+	uint64_t	first = list_rank(t, p, r), end = list_end(t, p);
+	uint64_t	n = r->offset - *r->passed;
+
+	if (first >= end)
+		n = 0;
+	else if (n > end - first)
+		n = end - first;
+	*r->passed += n;
+	btree_seek_rank(t, it, first + n);
+}
+
+static void
+list_seek(const struct trees *t, struct btree_iter *it, const struct span *p,
+    const struct shard_range *r, int64_t now)
+{
+	if (r->passed != NULL && *r->passed < r->offset &&
+	    trees_expired(t, now, 0) + trees_expired(t, now, 1) == 0)
+		list_skip(t->keys, it, p, r);
+	else if (list_behind(p, r))
+		seek_behind(t->keys, it, r->after, r->afterlen);
 	else
-		seek_behind(t, it, r->after, r->afterlen);
+		btree_seek(t->keys, it, p->b, p->n);
 }
 
 static enum err
-list_walk(const struct btree *t, const struct shard_range *r, int64_t now,
+list_walk(const struct trees *t, const struct shard_range *r, int64_t now,
     index_see *see, void *arg)
 {
 	struct btree_iter	it;
@@ -113,7 +163,7 @@ list_walk(const struct btree *t, const struct shard_range *r, int64_t now,
 	enum err		err;
 
 	span_keys(&p, r);
-	list_seek(t, &it, &p, r);
+	list_seek(t, &it, &p, r, now);
 	while (btree_next(&it, &at) && span_has(&p, at.key, at.keylen))
 		if (trees_entry(&at, 0, now, &e) && !see(arg, &e))
 			break;
@@ -132,7 +182,7 @@ shard_list(struct shard *s, const struct shard_range *r, index_see *see,
 	e = shard_ask(s, r->file, 0, &x, lsn);
 	if (e == E_OK || e == E_BUILDING)
 		indexes_ahead(s->indexes, r->file, s->wall, wal_last(s->wal));
-	return e == E_OK ? list_walk(x->t.keys, r, s->wall, see, arg) : e;
+	return e == E_OK ? list_walk(&x->t, r, s->wall, see, arg) : e;
 }
 
 /* --- sorted sets --- */

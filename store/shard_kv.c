@@ -19,6 +19,8 @@ struct current {
 	data_seen	*seen;		/* also shown to the caller */
 	void		*arg;
 	int64_t		now;
+	const uint64_t	*recent;	/* of a read: for the caller's lsn */
+	struct shard_result *res;
 };
 
 /* A write whose value depends on what is there. */
@@ -62,18 +64,19 @@ enum err
 shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
     void *arg, struct shard_result *res)
 {
-	struct current	 c = { .seen = seen, .arg = arg, .now = s->wall };
+	struct current	 c = { .recent = shard_take_key(s, k), .res = res,
+	    .seen = seen, .arg = arg, .now = s->wall };
 	enum err	 e;
 
 	memset(res, 0, sizeof(*res));
-	res->lsn = *shard_take_key(s, k);
-	if (shard_hidden(s, k))
+	if (shard_hidden(s, k)) {
+		res->lsn = *c.recent;
 		return E_TYPE;
-	if (s->failed != E_OK && res->lsn > wal_released(s->wal)) {
-		res->lsn = 0;	/* that one will never be released */
-		return E_READONLY;
 	}
+	if (s->failed != E_OK && *c.recent > wal_released(s->wal))
+		return E_READONLY;	/* that one will never be released */
 	e = shard_lookup(s, k, &c);
+	res->lsn = *c.recent;
 	if (e == E_NOTFOUND || (e == E_OK && !c.live))
 		return shard_no_member(s, k);
 	res->version = c.version;
@@ -190,13 +193,20 @@ shard_may_be(struct shard *s, const struct shard_key *k,
 	return shard_hidden(s, k) ? E_TYPE : E_OK;
 }
 
-/* Leaves the engine key in s->key; gives the key's place in recent. */
+/*
+ * Leaves the engine key in s->key; gives the key's place in recent, which no
+ * cache holds: it comes while the record is looked up.
+ */
 static uint64_t *
 shard_take_key(struct shard *s, const struct shard_key *k)
 {
+	uint64_t	*recent;
+
 	record_key_put(s->key, k->type, k->tab, k->tablen, k->key, k->keylen);
 	s->keylen = record_key_len(k->tablen, k->keylen);
-	return &s->recent[XXH3_64bits(s->key, s->keylen) % RECENT_SIZE];
+	recent = &s->recent[XXH3_64bits(s->key, s->keylen) % RECENT_SIZE];
+	__builtin_prefetch(recent, 1);
+	return recent;
 }
 
 static enum err
@@ -218,6 +228,8 @@ current_see(void *arg, const struct record *r)
 	if (!c->live)
 		return;
 	c->version = r->version;
+	if (c->res != NULL)
+		c->res->lsn = *c->recent;
 	if (c->seen != NULL)
 		c->seen(c->arg, r);
 }

@@ -67,6 +67,8 @@ sweep_see(void *arg, const struct index_entry *e)
 {
 	struct swept	*w = arg;
 
+	if (e->expired)
+		return 1;
 	memcpy(w->key, e->key, e->keylen);
 	w->k.key = w->key;
 	w->k.keylen = e->keylen;

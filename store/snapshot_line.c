@@ -8,74 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/base64.h"
 #include "proto/msg.h"
 #include "store/record.h"
 #include "store/snapshot.h"
-
-static const char	letters[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static size_t
-base64_len(size_t n)
-{
-	return (n + 2) / 3 * 4;
-}
-
-/* RFC 4648, section 4. */
-static size_t
-base64_put(uint8_t *out, const uint8_t *p, size_t n)
-{
-	uint8_t		*begin = out;
-	uint32_t	 v;
-
-	for (; n > 0; p += 3, n -= n < 3 ? n : 3, out += 4) {
-		v = (uint32_t)p[0] << 16 | (n > 1 ? (uint32_t)p[1] << 8 : 0) |
-		    (n > 2 ? p[2] : 0u);
-		out[0] = (uint8_t)letters[v >> 18];
-		out[1] = (uint8_t)letters[v >> 12 & 63];
-		out[2] = n > 1 ? (uint8_t)letters[v >> 6 & 63] : '=';
-		out[3] = n > 2 ? (uint8_t)letters[v & 63] : '=';
-	}
-	return (size_t)(out - begin);
-}
-
-static int
-base64_digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decodes where it stands; the length, or -1. */
-static long
-base64_get(uint8_t *p, size_t n)
-{
-	size_t		 i, pad = 0;
-	uint8_t		*out = p;
-	int		 a, b, c, d;
-
-	if (n % 4 != 0)
-		return -1;
-	for (i = 0; i < n; i += 4, p += 4) {
-		if (i + 4 == n && p[3] == '=')
-			pad = p[2] == '=' ? 2 : 1;
-		a = base64_digit(p[0]);
-		b = base64_digit(p[1]);
-		c = pad == 2 ? 0 : base64_digit(p[2]);
-		d = pad >= 1 ? 0 : base64_digit(p[3]);
-		if (a < 0 || b < 0 || c < 0 || d < 0)
-			return -1;
-		*out++ = (uint8_t)(a << 2 | b >> 4);
-		*out++ = (uint8_t)(b << 4 | c >> 2);
-		*out++ = (uint8_t)(c << 6 | d);
-	}
-	return (long)(n / 4 * 3 - pad);
-}
 
 /* Members, their quotes and numbers take less than this. */
 #define LINE_FIXED	160u
@@ -83,8 +19,8 @@ base64_get(uint8_t *p, size_t n)
 size_t
 snapshot_line_max(const struct list_item *i)
 {
-	return LINE_FIXED + base64_len(i->keylen) + base64_len(i->vallen) +
-	    i->tablen;
+	return LINE_FIXED + base64_size(i->keylen, BASE64_STD) +
+	    base64_size(i->vallen, BASE64_STD) + i->tablen;
 }
 
 static size_t
@@ -115,7 +51,7 @@ value_put(uint8_t *out, const struct list_item *i)
 	if (i->vallen == 0)
 		return 0;
 	n = text_put(out, ",\"val\":\"");
-	n += base64_put(out + n, i->val, i->vallen);
+	n += base64_put(out + n, i->val, i->vallen, BASE64_STD);
 	return n + text_put(out + n, "\"");
 }
 
@@ -140,7 +76,7 @@ snapshot_line_put(uint8_t *out, const struct list_item *i, int named,
 {
 	size_t	n = text_put(out, "{\"key\":\"");
 
-	n += base64_put(out + n, i->key, i->keylen);
+	n += base64_put(out + n, i->key, i->keylen, BASE64_STD);
 	n += text_put(out + n, "\"");
 	if (values && !i->damaged)
 		n += value_put(out + n, i);
@@ -203,7 +139,7 @@ line_base64(struct line *l, size_t most, uint32_t *len)
 {
 	size_t		 n;
 	uint8_t		*p = line_string(l, &n);
-	long		 got = l->bad ? -1 : base64_get(p, n);
+	long		 got = l->bad ? -1 : base64_get(p, p, n, BASE64_STD);
 
 	if (got < 0 || (size_t)got > most)
 		l->bad = 1;
@@ -269,7 +205,7 @@ line_value(struct line *l, struct list_item *i, const uint8_t *text, size_t n)
 		l->bad |= v.bad || v.p != v.end;
 		return;
 	}
-	got = base64_get(v.p, n);
+	got = base64_get(v.p, v.p, n, BASE64_STD);
 	if (got <= 0 || (size_t)got > VALUE_MAX || i->type == TYPE_SET)
 		l->bad = 1;
 	i->val = text;

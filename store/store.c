@@ -32,11 +32,12 @@
 #define HELD_MAX	65536u
 #define OUT_HIGH	(8u << 20)	/* bytes */
 #define TICK		0.1		/* s */
-#define WORK_PAUSE	0.003		/* s between steps of background work */
+#define WORK_PAUSE	0.0002		/* s between steps of background work */
 #define PROBE_FIRST	1.0		/* s, doubling */
 #define PROBE_LAST	10.0
 #define FULL_OVER	10000000	/* usec without, then it is over */
-#define STOP_PATIENCE	5.0		/* s for held answers at a stop */
+#define STOP_PATIENCE	5000000		/* usec for what waits at a stop */
+#define STOP_LOOK	0.02		/* s between looks whether it does */
 
 struct store {
 	struct actor	 actor;
@@ -54,6 +55,7 @@ struct store {
 	uint64_t	 held_bytes;
 	int		 choked;	/* a link's answers pile up */
 	int		 stopping;
+	mono_t		 stop_late;	/* then it goes, whatever waits */
 	unsigned	 ticks;
 	uint8_t		 tab[TABLE_MAX], key[KEY_MAX];	/* of the op at hand */
 	struct lists	*lists;
@@ -78,7 +80,7 @@ static void	 store_sleep(struct ev_loop *, struct ev_prepare *, int);
 static void	 store_tick(struct ev_loop *, struct ev_timer *, int);
 static void	 store_work(struct ev_loop *, struct ev_timer *, int);
 static void	 store_probe(struct ev_loop *, struct ev_timer *, int);
-static void	 store_stop_late(struct ev_loop *, struct ev_timer *, int);
+static void	 store_leave(struct ev_loop *, struct ev_timer *, int);
 static int	 store_held_grow(struct store *);
 static void	 store_release(struct store *);
 static void	 store_fail(struct store *);
@@ -218,7 +220,7 @@ store_watch(struct store *st)
 	ev_timer_init(&st->work, store_work, TICK, 0);
 	ev_timer_start(loop, &st->work);
 	ev_timer_init(&st->probe, store_probe, 0, PROBE_FIRST);
-	ev_timer_init(&st->stop, store_stop_late, STOP_PATIENCE, 0);
+	ev_timer_init(&st->stop, store_leave, STOP_LOOK, STOP_LOOK);
 	if ((st->lists = lists_new(&st->actor)) == NULL ||
 	    (st->exports = exports_new(&st->actor)) == NULL ||
 	    (st->part = part_new(&st->actor)) == NULL)
@@ -441,6 +443,13 @@ store_note(struct store *st, struct held *h, const struct msg *m)
 	t->vallen = m->f.vallen;
 }
 
+/* In this turn, unless it has waited since an earlier one. */
+static mono_t
+store_came(const struct store *st, const struct msg *m)
+{
+	return m->since.us != 0 ? m->since : st->now;
+}
+
 enum err
 store_answer(struct store *st, const struct msg *m, enum err status,
     const struct frame *r, uint64_t lsn, int write)
@@ -448,7 +457,7 @@ store_answer(struct store *st, const struct msg *m, enum err status,
 	struct held	*h, now;
 
 	if (lsn <= shard_released(st->shard)) {
-		now = (struct held){ .came = st->now, .r = *r,
+		now = (struct held){ .came = store_came(st, m), .r = *r,
 		    .status = status, .write = write };
 		now.r.id = m->f.id;
 		now.r.msg = m->f.msg;
@@ -458,13 +467,14 @@ store_answer(struct store *st, const struct msg *m, enum err status,
 	h = &st->held[(st->held_first + st->held_count) &
 		    (st->held_size - 1)];
 	*h = (struct held){ .lsn = lsn, .link = link_id(m->link),
-	    .came = st->now, .r = *r, .status = status, .write = write };
+	    .came = store_came(st, m), .r = *r, .status = status,
+	    .write = write };
 	h->r.id = m->f.id;
 	h->r.msg = m->f.msg;
 	store_note(st, h, m);
 	if (r->vallen > 0) {
 		if ((h->val = malloc(r->vallen)) == NULL) {
-			h->status = E_NOMEM;
+			h->status = write ? E_UNSURE : E_NOMEM;
 			h->r.vallen = 0;
 		} else
 			memcpy(h->val, r->val, r->vallen);
@@ -607,8 +617,6 @@ store_wake(struct ev_loop *loop, struct ev_async *w, int events)
 	if (shard_failed(self->shard) != E_OK && !ev_is_active(&self->probe))
 		store_fail(self);
 	mailbox_resume(self->actor.mailbox);
-	if (self->stopping && self->held_count == 0)
-		actor_exit(&self->actor, ACTOR_EXIT_OK);
 }
 
 /* Before the loop sleeps: choked links may have got rid of their answers. */
@@ -688,8 +696,7 @@ store_gauges(struct store *st)
 	board_set(b, BC_EXPIRED_BYTES, (int64_t)s.data.expired_bytes);
 	board_set(b, BC_TABLES, catalogue_held(st->actor.catalogue,
 	    st->actor.seat));
-	board_set(b, BC_TABLE_CONFLICTS,
-	    catalogue_conflicts(st->actor.catalogue));
+	board_set(b, BC_TABLE_CONFLICTS, (int64_t)s.tables.conflicts);
 	board_set(b, BC_INDEX_ENTRIES, (int64_t)s.index.entries);
 	board_set(b, BC_INDEX_BYTES, (int64_t)s.index.bytes);
 	board_set(b, BC_INDEX_BUILDS, (int64_t)s.index.builds);
@@ -748,18 +755,32 @@ store_on_stop(struct actor *a, int hurry)
 	st->stopping = 1;
 	lists_stop(st->lists);
 	board_set(a->my, BC_STATE, BOARD_STOPPING);
-	if (hurry || st->held_count == 0 ||
-	    shard_failed(st->shard) != E_OK)
+	/* What links have kept, and what is on its way, gets E_NOTREADY. */
+	mailbox_resume(a->mailbox);
+	if (hurry) {
 		actor_exit(a, ACTOR_EXIT_OK);
-	else
-		ev_timer_start(a->loop, &st->stop);
+		return;
+	}
+	st->stop_late = mono_add(mono_now(), STOP_PATIENCE);
+	ev_timer_start(a->loop, &st->stop);
 }
 
+/* Goes when nobody waits for an answer any more. */
 static void
-store_stop_late(struct ev_loop *loop, struct ev_timer *w, int events)
+store_leave(struct ev_loop *loop, struct ev_timer *w, int events)
 {
+	unsigned	kept;
+
 	(void)loop, (void)w, (void)events;
-	log_warnx("store: %u answers still wait for the log at the stop",
-	    self->held_count);
-	actor_exit(&self->actor, ACTOR_EXIT_OK);
+	store_many_sweep(self);
+	kept = mailbox_resume_below(self->actor.mailbox, 0);
+	if (self->held_count == 0 && self->parts == NULL && kept == 0) {
+		actor_exit(&self->actor, ACTOR_EXIT_OK);
+		return;
+	}
+	if (mono_diff(self->stop_late, mono_now()) >= 0) {
+		log_warnx("store: %u answers still wait for the log at the "
+		    "stop", self->held_count);
+		actor_exit(&self->actor, ACTOR_EXIT_OK);
+	}
 }

@@ -13,14 +13,12 @@
  * Not fatal: what fails ends the task, which is unknown from then on, and is
  * logged.  Files of a task that a kill cut short are removed at the next start.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "proto/buf.h"
 #include "store/export_file.h"
@@ -44,6 +42,7 @@ struct task {
 	struct frame	 f;		/* type, and table in tab */
 	uint8_t		 tab[TABLE_MAX];
 	char		 name[SNAPSHOT_NAME];
+	int		 unwanted;
 };
 
 struct exports {
@@ -67,7 +66,6 @@ struct exports {
 	struct ev_timer	 timer;
 };
 
-static void	 exports_sweep(const struct exports *);
 static void	 exports_notify(void *);
 static void	 exports_woken(struct ev_loop *, struct ev_async *, int);
 static void	 exports_step(struct ev_loop *, struct ev_timer *, int);
@@ -90,7 +88,7 @@ exports_new(struct actor *a)
 	x->w.fd[0] = x->w.fd[1] = -1;
 	snprintf(x->dir, sizeof(x->dir), "%s/store.%u/export",
 	    conf_str(a->conf, CONF_NODE_DATA), a->seat);
-	exports_sweep(x);
+	export_sweep(x->dir);
 	ev_async_init(&x->woken, exports_woken);
 	x->woken.data = x;
 	ev_async_start(a->loop, &x->woken);
@@ -130,27 +128,6 @@ const char *
 exports_dir(const struct exports *x)
 {
 	return x->dir;
-}
-
-/* Removes what exports of an earlier life did not finish. */
-static void
-exports_sweep(const struct exports *x)
-{
-	DIR		*d = opendir(x->dir);
-	struct dirent	*e;
-	size_t		 n;
-
-	if (d == NULL)
-		return;
-	while ((e = readdir(d)) != NULL) {
-		n = strlen(e->d_name);
-		if (n > strlen(SNAPSHOT_TMP) && strcmp(e->d_name + n -
-		    strlen(SNAPSHOT_TMP), SNAPSHOT_TMP) == 0 &&
-		    unlinkat(dirfd(d), e->d_name, 0) != 0)
-			log_warn("store: cannot remove %s/%s", x->dir,
-			    e->d_name);
-	}
-	closedir(d);
 }
 
 void
@@ -264,6 +241,16 @@ store_on_export(struct actor *a, const struct msg *m)
 	return store_answer(st, m, E_OK, &r, 0, 0);
 }
 
+/* What is just being put in place stays. */
+static void
+export_forget(struct exports *x, uint64_t token)
+{
+	if (x->next.token == token)
+		memset(&x->next, 0, sizeof(x->next));
+	else if (x->now.token == token && !x->finishing)
+		x->now.unwanted = 1;
+}
+
 static enum task_state
 task_state(const struct exports *x, uint64_t token)
 {
@@ -284,6 +271,8 @@ store_on_task(struct actor *a, const struct msg *m)
 
 	if ((e = store_may(st, m)) != E_OK)
 		return e;
+	if (m->f.score != 0 && (m->f.flags & FRAME_FORGET) != 0)
+		export_forget(x, (uint64_t)m->f.score);
 	if (m->f.score != 0)
 		r.score = task_state(x, (uint64_t)m->f.score);
 	else {
@@ -367,6 +356,8 @@ export_turn(struct exports *x)
 {
 	struct shard	*s = store_shard(x->st);
 
+	if (x->now.unwanted && x->failed == E_OK)
+		x->failed = E_EXPIRED;
 	if (x->failed == E_OK && !x->walked && x->chunk.n < CHUNK)
 		export_walk(x);
 	if (x->busy)
@@ -455,7 +446,10 @@ export_end(struct exports *x)
 		log_info("store: exported %s: %llu entries, %llu bytes",
 		    x->now.name, (unsigned long long)x->walk.taken,
 		    (unsigned long long)x->size);
-	} else
+	} else if (x->now.unwanted)
+		log_info("store: export of %s is not wanted any more",
+		    x->now.name);
+	else
 		log_warnx("store: export of %s failed: %s", x->now.name,
 		    err_text(x->failed));
 	walk_free(&x->walk);

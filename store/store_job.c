@@ -6,8 +6,8 @@
  * entries, large values) or waits for an index is parked and goes on from a
  * timer, a step after the other, the loop's other work in between.
  *
- * Bounds: JOBS_MAX parked, JOBS_BYTES of their pages and messages; beyond
- * either E_FULL.  A job whose link is gone is forgotten at its next step; one
+ * Bounds: JOBS_MAX parked, JOBS_BYTES of their pages and messages, or one of
+ * any size; beyond either E_FULL.  A job whose link is gone is forgotten at its next step; one
  * whose asker is about to give up is answered E_BUILDING or E_EXPIRED.
  */
 #include <stdlib.h>
@@ -56,6 +56,7 @@ job_free(struct list_job *j)
 	walk_free(&j->walk);
 	if (j->snapping)
 		snapshot_close(&j->snap);
+	btree_free(j->rows);
 	free(j->page);
 	free(j);
 }
@@ -88,6 +89,8 @@ job_new(struct actor *a, const struct msg *m,
 	j->m.f.val = job_copy(j->bytes + f->tablen, f->key, f->keylen);
 	job_copy(j->bytes + f->tablen + f->keylen, f->val, f->vallen);
 	j->link = link_id(m->link);
+	if (j->m.since.us == 0)
+		j->m.since = now;
 	j->own = sizeof(*j) + n;
 	j->step = step;
 	j->status = E_PENDING;
@@ -152,7 +155,11 @@ lists_park(struct lists *l, struct list_job *j)
 {
 	size_t	n = j->own + j->pagecap + j->walk.cap + j->snap.cap;
 
-	if (l->count >= JOBS_MAX || l->bytes + n > JOBS_BYTES)
+	if (j->rows != NULL)
+		n += btree_bytes(j->rows);
+	/* One is let in whatever its size: a value may be as long as that. */
+	if (l->count >= JOBS_MAX ||
+	    (l->count > 0 && l->bytes + n > JOBS_BYTES))
 		return 0;
 	j->charge = n;
 	l->bytes += n;

@@ -1,12 +1,13 @@
 /*
  * store_job.h: a request of a store that may take more than one step: inside
- * store_job.c, store_list.c and store_rank.c.
+ * store_job.c, store_list.c, store_rank.c and store_stat.c.
  */
 #ifndef STORE_STORE_JOB_H
 #define STORE_STORE_JOB_H
 
 #include <sys/queue.h>
 
+#include "store/btree.h"
 #include "store/snapshot.h"
 #include "store/store_list.h"
 #include "store/walk.h"
@@ -27,6 +28,9 @@ struct list_job {
 	uint8_t		*page;		/* room for list_head, then items */
 	size_t		 pagelen, pagecap;
 	uint32_t	 count;		/* items in it */
+	struct btree	*rows;		/* store_stat.c: of tables, by name */
+	unsigned	 row;		/* the next of the catalogue */
+	struct table_sum hashes;	/* so far */
 	struct frame	 r;		/* the answer */
 	uint64_t	 lsn;		/* and what it waits for */
 	size_t		 own, charge;	/* bytes without and with what grows */

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/msg.h"
 #include "proto/slot.h"
 #include "store/store_export.h"
 #include "store/store_job.h"
 
 #define STEP_US		500
-#define PAGE_FIRST	4096u
+#define PAGE_LEAST	512u		/* bytes */
+#define PAGE_FIRST	65536u
 #define OFFSET_SYNC	1000000u	/* contract 1.7 */
 #define OFFSET_ASYNC	100000000u
 
@@ -119,17 +121,29 @@ store_on_list(struct actor *a, const struct msg *m)
 	return job_start(j);
 }
 
-/* Room for n more bytes of page. */
+/* To begin with: the others may be about as long as the first one. */
+static size_t
+page_guess(const struct list_job *j, size_t n)
+{
+	size_t	all = (n + n / 8) * j->ask.limit;
+
+	return all < PAGE_LEAST ? PAGE_LEAST : all < PAGE_FIRST ? all :
+	    PAGE_FIRST;
+}
+
+/* Room for n more bytes of page; nothing follows a very long entry. */
 static uint8_t *
 page_room(struct list_job *j, size_t n)
 {
-	size_t	 cap = j->pagecap == 0 ? PAGE_FIRST : j->pagecap;
+	size_t	 cap = j->pagecap;
 	uint8_t	*p;
 
-	if (j->pagelen == 0)
+	if (j->pagelen == 0) {
 		j->pagelen = LIST_HEAD_SIZE;
+		cap = page_guess(j, n);
+	}
 	while (cap < j->pagelen + n)
-		cap *= 2;
+		cap = n > LIST_PAGE ? j->pagelen + n : cap * 2;
 	if (cap > j->pagecap) {
 		if ((p = realloc(j->page, cap)) == NULL)
 			return NULL;
@@ -143,14 +157,20 @@ static enum walk_take
 list_take(void *arg, const struct list_item *i)
 {
 	struct list_job	*j = arg;
+	struct list_item bare = *i;
 	size_t		 n = list_item_size(i);
 	uint8_t		*p;
 
 	if (j->count > 0 && j->pagelen + n > LIST_PAGE)
 		return WALK_REFUSE;
+	/* Too long a value for an answer that has to name its key as well. */
+	if (LIST_HEAD_SIZE + n > VALUE_MAX) {
+		bare.vallen = 0;
+		n = list_item_size(&bare);
+	}
 	if ((p = page_room(j, n)) == NULL)
 		return WALK_NOMEM;
-	j->pagelen += list_item_put(p, i);
+	j->pagelen += list_item_put(p, &bare);
 	j->count++;
 	return WALK_ON;
 }

@@ -77,8 +77,9 @@ many_run(struct store *st, const struct msg *m, many_one *one, int write)
 	struct many	*y = many_find(st, m);
 	enum err	 e = store_may(st, m);
 
-	if (e == E_AGAIN)
-		return e;
+	/* Also what comes too late, or at a stop, needs room for its answer. */
+	if (e == E_AGAIN || (y != NULL && !store_can_hold(st)))
+		return E_AGAIN;
 	if (y == NULL && e != E_OK)
 		return e;
 	if (y == NULL && (e = many_new(&y, m, write)) != E_OK)

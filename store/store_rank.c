@@ -64,7 +64,7 @@ rank_count_step(struct list_job *j)
 	e = shard_zcount(store_shard(j->st), slot_of(f->tab, f->tablen),
 	    f->tab, f->tablen, j->ask.min, j->ask.max, &below, &within,
 	    &j->lsn);
-	j->r.score = (int64_t)within;
+	j->r.score = (int64_t)within;	/* 0 unless E_OK */
 	return e;
 }
 
@@ -111,14 +111,18 @@ rank_step(struct list_job *j)
 		return e;
 	e = shard_zrank(s, k.slot, k.tab, k.tablen, seen.score, k.key,
 	    k.keylen, &rank, &lsn);
-	if (e == E_OK && (f->flags & FRAME_REVERSE)) {
+	if (e != E_OK)
+		return e;
+	if (f->flags & FRAME_REVERSE) {
 		e = shard_zcount(s, k.slot, k.tab, k.tablen, INT64_MIN,
 		    INT64_MAX, &below, &all, &lsn);
+		if (e != E_OK)
+			return e;
 		rank = all - 1 - rank;
 	}
 	if (lsn > j->lsn)
 		j->lsn = lsn;
 	j->r.score = (int64_t)rank;
 	j->r.ver = seen.version;
-	return e;
+	return E_OK;
 }

@@ -3,40 +3,40 @@
  * the shared catalogue, for all stores; what stands there is durable, so no
  * answer waits for the log.
  *
- * Bounds: STORE_STATS gathers CATALOGUE_MOST rows at most, about 8 MiB, for
- * the time of the call.
+ * One table is looked up at once.  Whatever is about all of them goes through
+ * the catalogue in steps; the rows of STORE_STATS are sorted in a tree as they
+ * come, which also makes one of a table that was gone and made again, at
+ * another place, meanwhile.
+ *
+ * Bounds: STORE_STATS has CATALOGUE_MOST rows at most, about 12 MiB.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/msg_stat.h"
-#include "store/store.h"
+#include "store/store_job.h"
 
+#define STEP_US		500
+#define CLOCK_EVERY	64u		/* rows between two looks at the clock */
 #define ROW_MOST	(STAT_ROW_HEAD + CATALOGUE_NAME)
 
+/* What the tree has with a name. */
+struct stat_pay {
+	struct table_sum sum;
+	uint8_t		 type;
+};
+
+_Static_assert(sizeof(struct stat_pay) <= BTREE_PAYLOAD, "too long");
+
 static size_t
-put_row(uint8_t *out, uint8_t type, const struct catalogue_row *name,
+put_row(uint8_t *out, uint8_t type, const void *name, size_t namelen,
     const struct table_sum *s)
 {
-	struct stat_row	r = { .type = type, .count = s->count,
+	struct stat_row	r = { .type = type, .namelen = (uint8_t)namelen,
+			    .name = name, .count = s->count,
 			    .size = s->size, .capacity = s->capacity };
 
-	if (name != NULL) {
-		r.namelen = name->len;
-		r.name = (const uint8_t *)name->name;
-	}
 	return stat_row_put(out, &r);
-}
-
-static size_t
-put_totals(uint8_t *out, const struct catalogue *c)
-{
-	struct table_sum	keys, hashes;
-	size_t			n;
-
-	catalogue_totals(c, &keys, &hashes);
-	n = put_row(out, TYPE_KV, NULL, &keys);
-	return n + put_row(out + n, TYPE_HASH, NULL, &hashes);
 }
 
 static enum err
@@ -50,90 +50,139 @@ stat_may(struct actor *a, const struct msg *m)
 }
 
 static enum err
-stat_answer(struct actor *a, const struct msg *m, const uint8_t *val, size_t n)
-{
-	struct frame	r = { .val = val, .vallen = (uint32_t)n };
-
-	return store_answer(a->self, m, E_OK, &r, 0, 0);
-}
-
-enum err
-store_on_stat(struct actor *a, const struct msg *m)
+stat_one(struct actor *a, const struct msg *m)
 {
 	struct catalogue_row	row;
-	uint8_t			tab[CATALOGUE_NAME], val[2 * ROW_MOST];
+	uint8_t			tab[CATALOGUE_NAME], val[ROW_MOST];
+	struct frame		r = { .val = val };
 	enum err		e;
 
-	if ((e = stat_may(a, m)) != E_OK)
-		return e;
-	if (m->f.tablen == 0)
-		return stat_answer(a, m, val, put_totals(val, a->catalogue));
 	/* A lane's bytes may change under us. */
 	memcpy(tab, m->f.tab, m->f.tablen);
 	e = catalogue_find(a->catalogue, tab, m->f.tablen, &row);
 	if (e != E_OK)
 		return e == E_TYPE ? E_NOTFOUND : e;	/* contract 1.3 */
-	return stat_answer(a, m, val, put_row(val, row.type, &row, &row.sum));
+	r.vallen = (uint32_t)put_row(val, row.type, row.name, row.len,
+	    &row.sum);
+	return store_answer(a->self, m, E_OK, &r, 0, 0);
 }
 
-/* Padded with zeros, so this is the byte order. */
-static int
-by_name(const void *a, const void *b)
+/* Takes the next row of the catalogue; E_NOMEM. */
+static enum err
+stat_gather(struct list_job *j)
 {
-	const struct catalogue_row	*x = a, *y = b;
+	struct catalogue_row	row;
+	struct stat_pay		pay;
 
-	return memcmp(x->name, y->name, sizeof(x->name));
-}
-
-static size_t
-gather(const struct catalogue *c, struct catalogue_row *rows, unsigned top)
-{
-	unsigned	i;
-	size_t		n = 0;
-
-	for (i = 0; i < top; i++)
-		n += catalogue_row(c, i, &rows[n]);
-	qsort(rows, n, sizeof(*rows), by_name);
-	return n;
-}
-
-static size_t
-put_rows(uint8_t *out, const struct catalogue_row *rows, size_t nrows)
-{
-	size_t	i, n = 0;
-
-	for (i = 0; i < nrows; i++) {
-		/* Gone and made again, at another place, as we went by. */
-		if (i > 0 && by_name(&rows[i - 1], &rows[i]) == 0)
-			continue;
-		n += put_row(out + n, rows[i].type, &rows[i], &rows[i].sum);
+	if (!catalogue_row(j->a->catalogue, j->row++, &row))
+		return E_OK;
+	if (row.type == TYPE_HASH) {
+		j->hashes.count += row.sum.count;
+		j->hashes.size += row.sum.size;
+		j->hashes.capacity += row.sum.capacity;
 	}
-	return n;
+	memset(&pay, 0, sizeof(pay));
+	pay.type = row.type;
+	pay.sum = row.sum;
+	return j->rows == NULL || btree_put(j->rows, row.name, row.len, &pay,
+	    sizeof(pay)) != -1 ? E_OK : E_NOMEM;
+}
+
+/* All have been seen: room for their rows, and the two that come first. */
+static enum err
+stat_begin_page(struct list_job *j)
+{
+	struct table_sum	keys;
+	size_t			most = 2;
+
+	if (j->rows != NULL)
+		most += (size_t)btree_count(j->rows);
+	if ((j->page = malloc(most * ROW_MOST)) == NULL)
+		return E_NOMEM;
+	j->pagecap = most * ROW_MOST;
+	catalogue_keys(j->a->catalogue, &keys);
+	j->pagelen = put_row(j->page, TYPE_KV, NULL, 0, &keys);
+	j->pagelen += put_row(j->page + j->pagelen, TYPE_HASH, NULL, 0,
+	    &j->hashes);
+	return E_OK;
+}
+
+/* Until the time is up: E_PENDING; E_OK: all rows are in the page. */
+static enum err
+stat_put_rows(struct list_job *j, mono_t until)
+{
+	struct btree_iter	it;
+	struct btree_at		at;
+	struct stat_pay		pay;
+	enum err		e = E_OK;
+
+	btree_seek_rank(j->rows, &it, j->count);
+	while (e == E_OK && btree_next(&it, &at)) {
+		memcpy(&pay, at.pay, sizeof(pay));
+		j->pagelen += put_row(j->page + j->pagelen, pay.type, at.key,
+		    at.keylen, &pay.sum);
+		if (++j->count % CLOCK_EVERY == 0 &&
+		    mono_diff(mono_now(), until) <= 0)
+			e = E_PENDING;
+	}
+	if (it.failed)
+		e = E_NOMEM;
+	btree_iter_end(&it);
+	return e;
+}
+
+static enum err
+stat_step(struct list_job *j)
+{
+	mono_t		until = mono_add(mono_now(), STEP_US);
+	enum err	e = E_OK;
+
+	/* What comes later is none of it: the page has its size. */
+	while (j->page == NULL &&
+	    j->row < catalogue_names(j->a->catalogue)) {
+		if ((e = stat_gather(j)) != E_OK)
+			return e;
+		if (j->row % CLOCK_EVERY == 0 &&
+		    mono_diff(mono_now(), until) <= 0)
+			return E_PENDING;
+	}
+	if (j->page == NULL)
+		e = stat_begin_page(j);
+	if (e == E_OK && j->rows != NULL)
+		e = stat_put_rows(j, until);
+	j->r.val = j->page;
+	j->r.vallen = (uint32_t)j->pagelen;
+	return e;
+}
+
+static enum err
+stat_all(struct actor *a, const struct msg *m, int rows)
+{
+	struct list_job	*j = job_new(a, m, stat_step);
+
+	if (j == NULL)
+		return E_NOMEM;
+	if (rows && (j->rows = btree_new()) == NULL) {
+		job_free(j);
+		return E_NOMEM;
+	}
+	return job_start(j);
+}
+
+enum err
+store_on_stat(struct actor *a, const struct msg *m)
+{
+	enum err	e = stat_may(a, m);
+
+	if (e != E_OK)
+		return e;
+	return m->f.tablen != 0 ? stat_one(a, m) : stat_all(a, m, 0);
 }
 
 enum err
 store_on_stats(struct actor *a, const struct msg *m)
 {
-	const struct catalogue	*c = a->catalogue;
-	unsigned		 top;
-	struct catalogue_row	*rows;
-	uint8_t			*val;
-	size_t			 nrows, n;
-	enum err		 e;
+	enum err	e = stat_may(a, m);
 
-	if ((e = stat_may(a, m)) != E_OK)
-		return e;
-	top = catalogue_names(c);
-	if ((rows = calloc(top + 1, sizeof(*rows))) == NULL)
-		return E_NOMEM;
-	nrows = gather(c, rows, top);
-	if ((val = malloc((nrows + 2) * ROW_MOST)) != NULL) {
-		n = put_totals(val, c);
-		n += put_rows(val + n, rows, nrows);
-		e = stat_answer(a, m, val, n);
-	} else
-		e = E_NOMEM;
-	free(rows);
-	free(val);
-	return e;
+	return e != E_OK ? e : stat_all(a, m, 1);
 }

@@ -138,6 +138,12 @@ walk_result(struct walk *w, enum err e, uint64_t lsn)
 	return e != E_OK ? e : w->stop;
 }
 
+static int
+walk_all_slots(const struct walk *w)
+{
+	return w->ask.start == 0 && w->ask.end == SLOTS;
+}
+
 static enum err
 walk_keys(struct walk *w)
 {
@@ -147,6 +153,10 @@ walk_keys(struct walk *w)
 	enum err		 e;
 
 	r.tab = c->tablen != 0 ? c->tab : NULL;
+	if (walk_all_slots(w)) {
+		r.passed = &w->passed;
+		r.offset = w->ask.offset;
+	}
 	for (; w->file < c->files; w->file++, w->afterlen = 0) {
 		r.file = w->file;
 		r.after = w->afterlen != 0 ? w->after : NULL;
@@ -331,7 +341,7 @@ walk_wants(const struct walk *w, const struct index_entry *e)
 {
 	unsigned	slot;
 
-	if (w->ask.start == 0 && w->ask.end == SLOTS)
+	if (walk_all_slots(w))
 		return 1;
 	slot = e->type == TYPE_ZSET ? slot_of(e->tab, e->tablen) :
 	    slot_of(e->key, e->keylen);
@@ -350,7 +360,7 @@ walk_see(void *arg, const struct index_entry *e)
 		return (e->score < w->ask.min) ==
 		    ((w->ask.flags & LIST_REVERSE) != 0) ? 0 :
 		    walk_took(w, e, WALK_ON);
-	if (!walk_wants(w, e))
+	if (e->expired || !walk_wants(w, e))
 		return walk_took(w, e, WALK_ON);
 	if (w->passed < w->ask.offset) {
 		w->passed++;

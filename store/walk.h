@@ -1,7 +1,8 @@
 /*
  * walk.h: a walk over the entries of a listing, in small steps, so that a long
- * way to the first of them does not stand in the loop's way.  It knows slots,
- * offset, limit and where it stands; what becomes of an entry says take.
+ * way to the first of them, or past many that have expired, does not stand in
+ * the loop's way.  It knows slots, offset, limit and where it stands; what
+ * becomes of an entry says take.
  *
  * Between two steps the shard goes on changing.  The walk goes on behind the
  * last entry that it has looked at: what exists throughout is seen once.

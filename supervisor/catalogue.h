@@ -60,8 +60,6 @@ unsigned	 catalogue_most(const struct catalogue *);
 unsigned	 catalogue_names(const struct catalogue *);
 /* How many names the store holds. */
 unsigned	 catalogue_held(const struct catalogue *, unsigned store);
-/* How many times catalogue_settle found a conflict, through this mapping. */
-unsigned	 catalogue_conflicts(const struct catalogue *);
 /* wharfd: this incarnation is dead; if it has the lock, it is broken. */
 void		 catalogue_dead(struct catalogue *, uint32_t inc);
 
@@ -123,7 +121,9 @@ int		 catalogue_row(const struct catalogue *, unsigned i,
  */
 uint8_t		 catalogue_type(const struct catalogue *, unsigned store,
 		    unsigned entry);
-/* Of all stores' plain keys, and of all hashes. */
+/* Of all stores' plain keys. */
+void		 catalogue_keys(const struct catalogue *, struct table_sum *);
+/* The same, and of all hashes. */
 void		 catalogue_totals(const struct catalogue *, struct table_sum *keys,
 		    struct table_sum *hashes);
 

@@ -27,7 +27,7 @@ only() {			# what, pattern, allowed paths (extended regex)
 	grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]$2" $code |
 	    grep -vE "^($3)" | bad "$1 is included outside $3"
 }
-only nng 'nng/' 'proto/|tests/test_(mailbox|link|desk)'
+only nng 'nng/' 'proto/|tests/(test_(mailbox|link|desk)|nng_stall)'
 only tkrzw 'tkrzw' 'store/[a-z_]*_tkrzw\.c'
 only libmicrohttpd 'microhttpd' 'worker/|tests/(test_worker|bench/mhd_bare)'
 only libconfuse 'confuse' 'supervisor/|tests/'
@@ -52,7 +52,7 @@ allowed() {			# folder, what else (extended regex)
 allowed proto 'wharf_[a-z]+\.h'	# wharf.h's parts, as installed
 allowed supervisor ''
 allowed worker ''
-allowed store 'supervisor/catalogue\.h'
+allowed store 'supervisor/(catalogue|limits)\.h'
 allowed router 'store/shard\.h|queue/'
 allowed queue 'store/shard\.h'
 grep -nE '#[[:space:]]*include[[:space:]]*"(supervisor|store|worker|router|queue)/' \

@@ -11,6 +11,7 @@
  *	many OP N WINDOW PREFIX SIZE	submit and drain, WINDOW at a time
  *	info			stores up lanes in_flight reconnects files
  *	close
+ *	stall PATH		OK: nng can close nothing any more (nng_stall.c)
  *	op, walk, mget, mput, export, task, tasks	see client_drive.h
  *
  * A KEY "@N" has N bytes.  A value has SIZE bytes, made from SEED.
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "tests/client_drive.h"
+#include "tests/nng_stall.h"
 
 #define STATUSES	64
 
@@ -265,6 +267,12 @@ do_close(char **arg)
 	printf("OK\n");
 }
 
+static void
+do_stall(char **arg)
+{
+	printf("%s\n", nng_stall(arg[1]) ? "OK" : "FAILED");
+}
+
 static const struct {
 	const char	*name;
 	int		 args;		/* negative: so many at least */
@@ -275,7 +283,9 @@ static const struct {
 	{ "submit", 5, do_submit }, { "drain", 1, do_drain },
 	{ "poll", 1, do_poll }, { "spin", 1, do_spin }, { "many", 6, do_many },
 	{ "info", 1, do_info }, { "close", 1, do_close },
-	{ "op", -5, drive_op }, { "cache", -3, drive_cache }, { "walk", -3, drive_walk },
+	{ "stall", 2, do_stall },
+	{ "op", -5, drive_op }, { "cache", -3, drive_cache },
+	{ "walk", -3, drive_walk },
 	{ "mget", -1, drive_mget }, { "mput", -1, drive_mput },
 	{ "export", -3, drive_export }, { "task", 2, drive_task },
 	{ "tasks", 1, drive_tasks }

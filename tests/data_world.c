@@ -485,7 +485,7 @@ world_settle(struct world *w)
 		idle++;
 		if (hand_step(w->helper))
 			idle = 0;
-		if (data_work(w->d, w->now, w->last))
+		if (data_work(w->d, w->now, w->last, 1000))
 			idle = 0;
 		if (data_checkpoint(w->d, w->last))
 			idle = 0;

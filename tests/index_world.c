@@ -278,6 +278,12 @@ see(void *arg, const struct index_entry *e)
 {
 	struct seen	*v = arg;
 
+	if (e->expired)
+		return 1;
+	if (v->passed < v->offset) {
+		v->passed++;
+		return 1;
+	}
 	v->x[v->n] = item_of(e);
 	v->wrong += v->x[v->n] == NULL || (e->type == 'Z' && e->score != 0 &&
 	    v->x[v->n]->score != e->score);
@@ -293,10 +299,13 @@ list_differs(unsigned file, uint8_t type, const char *tab)
 	static struct seen	 v;
 	const struct item	*x;
 	uint64_t		 lsn;
-	unsigned		 i, at = 0;
+	unsigned		 i, at = 0, passed = 0;
 	enum err		 e;
 
-	v = (struct seen){ .most = 1 + draw(300) };
+	v = (struct seen){ .most = 1 + draw(300),
+	    .offset = draw(2) ? draw(300) : 0 };
+	r.passed = draw(4) ? &v.passed : NULL;
+	r.offset = v.offset;
 	for (;;) {
 		ASK(e, shard_list(s, &r, see, &v, &lsn));
 		if (e != E_OK || v.wrong || lsn > last)
@@ -313,10 +322,12 @@ list_differs(unsigned file, uint8_t type, const char *tab)
 		    (type != 0 && x->type != type) ||
 		    (tab != NULL && strcmp(tab, x->tab) != 0))
 			continue;
-		if (at >= v.n || v.x[at++] != x)
+		if (passed < v.offset)
+			passed++;
+		else if (at >= v.n || v.x[at++] != x)
 			return 1;
 	}
-	return at != v.n;
+	return at != v.n || passed != v.passed;
 }
 
 static int

@@ -60,6 +60,7 @@ struct seen {
 	const struct item	*x[ITEMS];
 	unsigned		 n, most;
 	int			 wrong;
+	uint64_t		 passed, offset;
 };
 
 /* For a struct seen; checks what is said of the entry. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/mailbox_rig.h"
+#include "tests/nng_stall.h"
 
 struct store {
 	struct ev_loop	*loop;
@@ -19,6 +20,7 @@ struct store {
 	uint64_t	 resume;	/* link to resume, 0 none */
 	unsigned	 rejected;
 	unsigned	 downs;
+	unsigned	 wedged;
 	ev_timer	 timer;
 };
 
@@ -53,6 +55,16 @@ store_hold(struct store *s, const struct msg *m)
 	return E_AGAIN;
 }
 
+/* From now on nng closes nothing; the value is a path for that.  1: done. */
+static uint32_t
+store_stall(const struct msg *m)
+{
+	char	path[LINK_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.*s", (int)m->f.vallen, m->f.val);
+	return (uint32_t)nng_stall(path);
+}
+
 /* The answer: the request's value, and in ver what the word asks for. */
 static enum err
 store_msg(void *arg, const struct msg *m)
@@ -72,10 +84,17 @@ store_msg(void *arg, const struct msg *m)
 		r.ver = s->rejected;
 	else if (msg_says(m, "downs"))
 		r.ver = s->downs;
+	else if (msg_says(m, "wedged"))
+		r.ver = s->wedged;
 	else if (msg_says(m, "uid"))
 		r.ver = link_uid(m->link);
 	else if (msg_says(m, "die"))
 		_exit(0);
+	else if (msg_says(m, "close")) {
+		mailbox_free(s->mb);
+		_exit(7);
+	} else if (msg_says(m, "stall"))
+		r.ver = store_stall(m);
 	else if (msg_says(m, "unlink"))
 		mailbox_unlink(s->mb, link_id(m->link));
 	link_reply(m->link, m->f.msg, m->f.id, E_OK, &r);
@@ -101,6 +120,12 @@ store_down(void *arg, struct link *l, int broken, const char *why)
 	(void)broken;
 	(void)why;
 	s->downs++;
+}
+
+static void
+store_wedged(void *arg)
+{
+	((struct store *)arg)->wedged++;
 }
 
 static void
@@ -138,7 +163,8 @@ int
 side_main(char **argv)
 {
 	static const struct mailbox_hooks hooks = { .msg = store_msg,
-		.reject = store_reject, .down = store_down };
+		.reject = store_reject, .down = store_down,
+		.wedged = store_wedged };
 	struct store		s;
 	int			lanes = atoi(argv[4]);
 	char			path[LINK_PATH_MAX];

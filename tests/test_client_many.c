@@ -261,7 +261,7 @@ test_many_lost(void)
 /* Exports */
 
 static struct frame	last;		/* as a store had it */
-static unsigned		export_stores;	/* bits */
+static unsigned		export_stores, export_forgot;	/* bits */
 
 static void
 serve_export(unsigned store, const struct frame *f, struct frame *r, uint8_t *out)
@@ -277,8 +277,13 @@ serve_export(unsigned store, const struct frame *f, struct frame *r, uint8_t *ou
 		if (list_ask_get(&a, f->val, f->vallen) != E_OK ||
 		    a.cover != (f->type == 'S'))
 			r->status = E_PARAM;
-		export_stores |= 1u << store;
-	} else if (f->score != 0)
+		else if (f->tablen == 4 && store == STORES - 1)
+			r->status = E_TASKS;
+		else
+			export_stores |= 1u << store;
+	} else if ((f->flags & FRAME_FORGET) != 0)
+		export_forgot |= 1u << store;
+	else if (f->score != 0)
 		r->score = store == 2 ? 2 : 3;	/* done; unknown */
 	else {
 		memset(out, 0, 12);
@@ -286,6 +291,19 @@ serve_export(unsigned store, const struct frame *f, struct frame *r, uint8_t *ou
 		out[8] = 4;
 		r->vallen = 12;
 	}
+}
+
+/* The last store refuses: the others are told to forget their parts. */
+static void
+export_later_refusal(void)
+{
+	struct wharf_op	op = { OP(WHARF_OP_LIST, 'H', "full") };
+	uint64_t	token;
+
+	export_stores = export_forgot = 0;
+	CU_ASSERT_EQUAL(wharf_export(w, &op, &token), WHARF_TASKS);
+	CU_ASSERT(export_stores == 3 && export_forgot == 3);
+	CU_ASSERT_EQUAL((uint64_t)last.score, token);
 }
 
 static void
@@ -318,8 +336,12 @@ test_export(void)
 	export_stores = 0;
 	CU_ASSERT_EQUAL(wharf_export(w, &op, &other), WHARF_OK);
 	CU_ASSERT_EQUAL(export_stores, 4);
-	CU_ASSERT(wharf_task(w, token, &state) == WHARF_OK &&
+	CU_ASSERT(wharf_task(w, other, &state) == WHARF_OK &&
 	    state == WHARF_TASK_DONE);
+	/* A part that is not known any more. */
+	CU_ASSERT(wharf_task(w, token, &state) == WHARF_OK &&
+	    state == WHARF_TASK_UNKNOWN);
+	export_later_refusal();
 	CU_ASSERT(wharf_task(w, 0, &state) == WHARF_OK &&
 	    state == WHARF_TASK_UNKNOWN);
 	CU_ASSERT(wharf_tasks(w, counts) == WHARF_OK && counts[0] == 2 &&

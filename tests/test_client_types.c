@@ -119,6 +119,8 @@ static const struct wharf_op	wrong[] = {
 	{ REC(99, 'K', NULL) },
 	{ REC(WHARF_OP_GET, 0, NULL) },
 	{ REC(WHARF_OP_GET, 'Q', "tab") },
+	{ REC(WHARF_OP_GET, (enum wharf_type)('H' + 256), "tab") },
+	{ REC(WHARF_OP_GET, (enum wharf_type)-1, "tab") },
 	{ REC(WHARF_OP_GET, 'K', "tab") },
 	{ REC(WHARF_OP_GET, 'H', NULL) },
 	{ REC(WHARF_OP_GET, 'H', "") },

@@ -150,7 +150,7 @@ step(struct world *w)
 		break;
 	default:
 		hand_step(w->helper);
-		data_work(w->d, w->now, w->last);
+		data_work(w->d, w->now, w->last, 1000);
 	}
 }
 
@@ -220,7 +220,7 @@ test_random_mem(void)
 	for (i = 0; i < 2000; i++) {
 		writes(&w, 1 + chance(30));
 		hand_step(w.helper);
-		data_work(w.d, w.now, w.last);
+		data_work(w.d, w.now, w.last, 1000);
 		CU_ASSERT_FALSE(data_checkpoint(w.d, w.last));
 		w.now += chance(1000);
 		if (i % 100 == 0)
@@ -272,6 +272,37 @@ test_compaction(void)
 	CU_ASSERT_EQUAL(b.records, b.live_records);
 	CU_ASSERT_EQUAL(b.expired_bytes, 0);
 	CU_ASSERT_EQUAL(world_check(&w), 0);
+	world_free(&w);
+}
+
+/* Of what expired a small part of compact_bytes is enough, of other garbage not. */
+static void
+test_small_expired(void)
+{
+	struct data_stat	st;
+	struct world		w;
+	unsigned		i;
+
+	world_init(&w, &engine_tkrzw);
+	w.compact_bytes = 1 << 20;
+	CU_ASSERT_EQUAL_FATAL(world_open(&w), E_OK);
+	for (i = 0; i < WORLD_KEYS; i++)
+		world_put(&w, i, 1500, 1000);
+	world_settle(&w);
+	data_stat(w.d, w.now, &st);
+	CU_ASSERT_EQUAL(st.compactions, 0);
+	CU_ASSERT(st.bytes / w.files < w.compact_bytes);
+	CU_ASSERT(st.live_bytes / w.files > w.compact_bytes / 16);
+	w.now += 61000;
+	world_settle(&w);
+	data_stat(w.d, w.now, &st);
+	CU_ASSERT_EQUAL(st.compactions, w.files);
+	CU_ASSERT_EQUAL(st.records, 0);
+	for (i = 0; i < WORLD_KEYS * 3; i++)
+		world_put(&w, i % WORLD_KEYS, 1500, 0);
+	world_settle(&w);
+	data_stat(w.d, w.now, &st);
+	CU_ASSERT_EQUAL(st.compactions, w.files);
 	world_free(&w);
 }
 
@@ -425,7 +456,7 @@ test_recount(void)
 	for (i = 0; i < 6; i++)
 		world_put(&w, i, 50 + i, 7200000);
 	checkpoint_others(&w);
-	data_work(w.d, w.now, w.last);
+	data_work(w.d, w.now, w.last, 1000);
 	hand_step(w.helper);			/* read, not yet taken over */
 	for (i = 50; i < 60; i++)		/* was whole when it was read */
 		world_flip(&w, i, 10);
@@ -464,7 +495,7 @@ test_recount_late(void)
 			world_put(&w, 10 + i % 90, 200, 0);
 		for (i = 0; i < n; i++)
 			if (!hand_step(w.helper))
-				data_work(w.d, w.now, w.last);
+				data_work(w.d, w.now, w.last, 1000);
 		for (i = 0; i < 6; i++)
 			world_put(&w, i, 10, 0);
 		if (n % 2 == 0)
@@ -732,7 +763,7 @@ test_full_compaction(void)
 			world_put(&w, i % WORLD_KEYS, 20000, 0);
 	do {
 		hand_step(w.helper);
-		data_work(w.d, w.now, w.last);
+		data_work(w.d, w.now, w.last, 1000);
 		data_stat(w.d, w.now, &st);
 	} while (st.compacting == 0);
 	w.fail_fallocate = 1;
@@ -775,6 +806,7 @@ test_log_free(void)
 
 static const CU_TestInfo tests[] = {
 	{ "compaction", test_compaction },
+	{ "a small file of what has expired", test_small_expired },
 	{ "flipped value", test_flipped_value },
 	{ "flipped before a restore", test_flipped_restore },
 	{ "which way a start takes", test_ways },

@@ -50,7 +50,7 @@ run_on(struct world *w, unsigned n, int garbage)
 		world_put(w, 10 + i % 90, 200, 0);
 	for (i = 0; i < n; i++)
 		if (!hand_step(w->helper))
-			data_work(w->d, w->now, w->last);
+			data_work(w->d, w->now, w->last, 1000);
 }
 
 /*

@@ -8,10 +8,13 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <nng/nng.h>
 #include <nng/protocol/pair1/pair.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -396,6 +399,110 @@ test_silenced(void)
 	end();
 }
 
+/* What a client of plain sockets says to the link; 0: it failed. */
+static int
+plain_say(int fd, const uint8_t *p, size_t n)
+{
+	uint8_t	head[13] = { 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
+
+	head[7] = (uint8_t)((n + 4) >> 8);
+	head[8] = (uint8_t)(n + 4);
+	return write(fd, head, sizeof(head)) == sizeof(head) &&
+	    write(fd, p, n) == (ssize_t)n;
+}
+
+/* A client in a process of its own, without nng, whose link is up; or -1. */
+static pid_t
+plain_client(const struct desk_answer *a)
+{
+	static const char	greeting[8] = { 0, 'S', 'P', 0, 0, 0x11, 0, 0 };
+	struct sockaddr_un	sun = { .sun_family = AF_UNIX };
+	struct hello		h = { .version = LINK_VERSION, .role = 4,
+		.inc = 6, .link = a->link };
+	struct frame		f = { .msg = MSG_HELLO, .id = 1 };
+	uint8_t			buf[64], out[512];
+	char			ok = 0;
+	int			fd, up[2];
+	pid_t			pid = -1;
+
+	f.val = buf;
+	f.vallen = f.vtotal = (uint32_t)hello_put(buf, sizeof(buf), &h);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", a->path);
+	CU_ASSERT_FATAL(pipe(up) == 0 && (pid = fork()) != -1);
+	if (pid == 0) {
+		if ((fd = socket(AF_UNIX, SOCK_STREAM, 0)) != -1 &&
+		    connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
+		    write(fd, greeting, 8) == 8 &&
+		    recv(fd, out, 8, MSG_WAITALL) == 8 &&
+		    plain_say(fd, out, frame_put(out, &f)) &&
+		    recv(fd, out, 13, MSG_WAITALL) == 13 &&
+		    write(up[1], "y", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(up[1]);
+	CU_ASSERT(read(up[0], &ok, 1) == 1 && ok == 'y');
+	close(up[0]);
+	return pid;
+}
+
+/* With one socket that cannot be closed: only for want of room. */
+static void
+fill_until_wedged(nng_socket s)
+{
+	struct desk_answer	a;
+	struct frame		r = { .ver = 0 };
+	int			i;
+
+	nap(12000);
+	CU_ASSERT(ask(s, MSG_STORE_GET, "wedged", "", 0, &r) && r.ver == 0);
+	for (i = 0; i < 300 && r.ver == 0; i++) {
+		(void)desk_hello(&a);
+		nap(100);
+		CU_ASSERT_FATAL(ask(s, MSG_STORE_GET, "wedged", "", 0, &r));
+	}
+	CU_ASSERT_EQUAL(r.ver, 1);
+}
+
+/*
+ * nng closes nothing any more and hears of no death: a client that has died is
+ * missed all the same, and the store comes to its end.
+ */
+static void
+test_stalled(void)
+{
+	struct desk_answer	a, b;
+	struct frame		r;
+	nng_socket		s;
+	char			path[128];
+	pid_t			pid;
+	int			i, status = 0;
+
+	begin();
+	CU_ASSERT_FATAL(desk_hello(&a) == E_OK && desk_hello(&b) == E_OK);
+	s = link_dial(&a);
+	CU_ASSERT(link_hello(s, &a, a.link));
+	snprintf(path, sizeof(path), "%s/stall", rig.dir);
+	CU_ASSERT_FATAL(ask(s, MSG_STORE_PUT, "stall", path, strlen(path),
+	    &r) && r.ver == 1);
+	pid = plain_client(&b);
+	CU_ASSERT(ask(s, MSG_STORE_GET, "downs", "", 0, &r) && r.ver == 0);
+	CU_ASSERT(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	for (i = 0; i < 100 && r.ver == 0; i++) {
+		nap(100);
+		CU_ASSERT_FATAL(ask(s, MSG_STORE_GET, "downs", "", 0, &r));
+	}
+	CU_ASSERT_EQUAL(r.ver, 1);
+	if (getenv("WHARF_LONG") != NULL)
+		fill_until_wedged(s);
+	CU_ASSERT(!ask(s, MSG_STORE_GET, "close", "", 0, &r));
+	CU_ASSERT(waitpid(rig.pid, &status, 0) == rig.pid);
+	CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	rig.pid = -1;
+	nng_close(s);
+	end();
+}
+
 static const CU_TestInfo tests[] = {
 	{ "the whole way", test_way },
 	{ "junk", test_junk },
@@ -404,6 +511,7 @@ static const CU_TestInfo tests[] = {
 	{ "pieces out of place", test_pieces },
 	{ "slow reader", test_slow_reader },
 	{ "silenced listener", test_silenced },
+	{ "stalled", test_stalled },
 	CU_TEST_INFO_NULL
 };
 

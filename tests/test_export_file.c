@@ -146,10 +146,59 @@ test_fail(void)
 	tear_down();
 }
 
+/* Lines are not left without their offsets, but whole snapshots are left. */
+static void
+test_fail_between(void)
+{
+	char	tmp[EXPORT_PATH + 8];
+	size_t	size = 0;
+
+	set_up();
+	make("first", 5);
+	begin();
+	CU_ASSERT_EQUAL(put("second", &size), E_OK);
+	snprintf(tmp, sizeof(tmp), "%s" SNAPSHOT_TMP, w.path[0]);
+	CU_ASSERT_EQUAL(unlink(tmp), 0);
+	CU_ASSERT_EQUAL(export_finish(&w.job), E_INTERNAL);
+	CU_ASSERT(access(w.path[0], F_OK) != 0);
+	CU_ASSERT_EQUAL(access(w.path[1], F_OK), 0);
+	CU_ASSERT_EQUAL(export_drop(&w.job), E_OK);
+	CU_ASSERT_EQUAL(rmdir(dir), 0);
+	CU_ASSERT_EQUAL(mkdir(dir, 0700), 0);
+	make("third", 5);
+	CU_ASSERT_EQUAL(export_drop(&w.job), E_OK);
+	holds("third", 5);
+	tear_down();
+}
+
+/* The same after a kill: what it left behind is found at the next start. */
+static void
+test_sweep(void)
+{
+	size_t	size = 0;
+
+	set_up();
+	export_sweep(dir);			/* nothing is there */
+	make("first", 5);
+	begin();
+	CU_ASSERT_EQUAL(put("second", &size), E_OK);
+	export_close(&w);
+	export_sweep(dir);
+	holds("first", 5);
+	CU_ASSERT_EQUAL(unlink(w.path[0]), 0);
+	export_sweep(dir);
+	CU_ASSERT_EQUAL(rmdir(dir), 0);
+	export_sweep(dir);			/* no export was ever made */
+	CU_ASSERT_EQUAL(mkdir(dir, 0700), 0);
+	tear_down();
+}
+
 static const CU_TestInfo	tests[] = {
 	{ "written and replaced", test_write },
 	{ "given up", test_drop },
 	{ "the disk refuses", test_fail },
+	{ "the disk refuses half", test_fail_between },
+	{ "what a kill leaves", test_sweep },
 	CU_TEST_INFO_NULL
 };
 

@@ -189,6 +189,8 @@ test_memory(void)
 	shard_set_index_memory(s, st.bytes - 1);
 	CU_ASSERT_EQUAL(differs(), 0);
 	CU_ASSERT(stat_of().dropped > 0);
+	while (atomic_load(&s->indexes->leaving) != 0)
+		turn();
 	CU_ASSERT(stat_of().bytes < st.bytes);
 	/* For none. */
 	shard_set_index_memory(s, 1000);
@@ -206,6 +208,46 @@ test_memory(void)
 	CU_ASSERT_EQUAL(stat_of().entries, 0);
 	CU_ASSERT_EQUAL(differs(), 0);
 	end();
+}
+
+/* The memory of one that is dropped does not wait for another's build. */
+static void
+test_dropped_while_building(void)
+{
+	struct shard_range	 r = { .file = 0 };
+	struct seen		 v = { .most = 1 };
+	struct index		*x;
+	uint64_t		 lsn;
+	size_t			 had;
+	unsigned		 k;
+	enum err		 e;
+
+	begin(&engine_tkrzw, 18);
+	for (k = 0; k < ITEMS; k++)
+		put(&items[k], 0);
+	x = &s->indexes->index[FILES - 1];
+	r.file = FILES - 1;
+	ASK(e, shard_list(s, &r, see, &v, &lsn));
+	CU_ASSERT_EQUAL_FATAL(e, E_OK);
+	had = stat_of().bytes;
+	CU_ASSERT_EQUAL_FATAL(sem_init(&opened, 0, 0), 0);
+	atomic_store(&gate, 1);
+	r.file = 0;
+	CU_ASSERT_EQUAL(shard_list(s, &r, see, &v, &lsn), E_BUILDING);
+	x->used.us -= 601000000;
+	for (k = 0; k < 10000 && stat_of().bytes >= had; k++) {
+		turn();
+		usleep(1000);
+	}
+	CU_ASSERT(k < 10000);
+	CU_ASSERT_EQUAL(x->state, INDEX_NONE);
+	CU_ASSERT(stat_of().building > 0);
+	atomic_store(&gate, 0);
+	for (k = 0; k < 8; k++)
+		sem_post(&opened);
+	CU_ASSERT_EQUAL(differs(), 0);
+	end();
+	sem_destroy(&opened);
 }
 
 /* Changes that nobody takes are not kept for ever. */
@@ -377,6 +419,7 @@ static const CU_TestInfo	tests[] = {
 	{ "closed while building", test_closed_in_between },
 	{ "expired", test_expired },
 	{ "memory", test_memory },
+	{ "dropped while another is built", test_dropped_while_building },
 	{ "the feed is bounded", test_feed_is_bounded },
 	{ "ahead", test_ahead },
 	{ "a damaged record", test_damaged_record },

@@ -1,5 +1,5 @@
 /*
- * test_listing.c: what a listing is made of: base64, JSON text within a
+ * test_listing.c: what a listing is made of: JSON text within a
  * budget, the objects of entries, and places with their tokens.
  */
 #include <stdlib.h>
@@ -7,56 +7,7 @@
 
 #include "proto/slot.h"
 #include "tests/unit.h"
-#include "worker/base64.h"
 #include "worker/entry.h"
-
-/* -- base64 --------------------------------------------------------------- */
-
-static void
-test_base64(void)
-{
-	static const struct {
-		const char	*in, *std, *url;
-	} cases[] = {	/* RFC 4648, section 10, and the letters that differ */
-		{ "", "", "" },
-		{ "f", "Zg==", "Zg" },
-		{ "fo", "Zm8=", "Zm8" },
-		{ "foo", "Zm9v", "Zm9v" },
-		{ "foob", "Zm9vYg==", "Zm9vYg" },
-		{ "fooba", "Zm9vYmE=", "Zm9vYmE" },
-		{ "foobar", "Zm9vYmFy", "Zm9vYmFy" },
-		{ "\xfb\xff\xbf", "+/+/", "-_-_" },
-	};
-	uint8_t	text[16], back[16];
-	size_t	i, n, len;
-
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		len = strlen(cases[i].in);
-		n = base64_put(text, cases[i].in, len, BASE64_STD);
-		CU_ASSERT(n == strlen(cases[i].std) &&
-		    n == base64_size(len, BASE64_STD) &&
-		    memcmp(text, cases[i].std, n) == 0);
-		n = base64_put(text, cases[i].in, len, BASE64_URL);
-		CU_ASSERT(n == strlen(cases[i].url) &&
-		    n == base64_size(len, BASE64_URL) &&
-		    memcmp(text, cases[i].url, n) == 0);
-		CU_ASSERT(base64_get(back, text, n) == (long)len &&
-		    memcmp(back, cases[i].in, len) == 0);
-	}
-}
-
-static void
-test_base64_refuses(void)
-{
-	static const char *const	bad[] = { "A", "AAAAA", "Zg==", "Zm9+",
-		"Zm9/", "Zh", "Zm9", "Zm 9v", "Zm9v\n", "Z\3449v" };
-	uint8_t	out[16];
-	size_t	i;
-
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		CU_ASSERT_EQUAL(base64_get(out, (const uint8_t *)bad[i],
-		    strlen(bad[i])), -1);
-}
 
 /* -- JSON ----------------------------------------------------------------- */
 
@@ -386,11 +337,6 @@ test_token_refused(void)
 	CU_ASSERT_EQUAL(cursor_parse(&c, BYTES(""), 0, 'H', 1), E_PARAM);
 }
 
-static const CU_TestInfo base64_tests[] = {
-	{ "base64", test_base64 },
-	{ "refuses", test_base64_refuses },
-	CU_TEST_INFO_NULL
-};
 static const CU_TestInfo json_tests[] = {
 	{ "json", test_json },
 	{ "budget", test_json_budget },
@@ -403,5 +349,5 @@ static const CU_TestInfo cursor_tests[] = {
 	{ "token_refused", test_token_refused },
 	CU_TEST_INFO_NULL
 };
-UNIT_MAIN("test_listing", UNIT_SUITE("base64", base64_tests),
-    UNIT_SUITE("json", json_tests), UNIT_SUITE("cursor", cursor_tests))
+UNIT_MAIN("test_listing", UNIT_SUITE("json", json_tests),
+    UNIT_SUITE("cursor", cursor_tests))

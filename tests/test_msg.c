@@ -294,9 +294,25 @@ test_ctl_end(void)
 }
 
 /* Contract 4.1. */
+/* As contract 4.1 has it: bytes of every value, keys of every length. */
+static void
+check_slots(void)
+{
+	uint8_t		key[100];
+	uint64_t	h = 0;
+	size_t		n;
+
+	for (n = 0; n < sizeof(key); n++) {
+		CU_ASSERT(slot_of(key, n) == h % 1024);
+		key[n] = (uint8_t)(251 - n * 37);
+		h = h * 31 + key[n];
+	}
+}
+
 static void
 test_slots(void)
 {
+	check_slots();
 	CU_ASSERT(slot_of("", 0) == 0);
 	CU_ASSERT(slot_of("a", 1) == 97);
 	CU_ASSERT(slot_of("ab", 2) == (97 * 31 + 98) % 1024);

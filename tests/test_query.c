@@ -130,6 +130,12 @@ test_last_wins(void)
 	parse("key=good&key=%zz");
 	CU_ASSERT_EQUAL(ps.bad, B(P_KEY));
 	CU_ASSERT_EQUAL(ps.escape, B(P_KEY));
+	/* Nothing of an earlier request is left in their place. */
+	parse("key=old&ver=77");
+	parse("key=%zz&ver=7%");
+	CU_ASSERT_EQUAL(ps.escape, B(P_KEY) | B(P_VER));
+	CU_ASSERT_EQUAL(params_num(&ps, P_VER), 0);
+	CU_ASSERT_PTR_NULL(params_text(&ps, P_KEY).p);
 	parse("key=a&key=");
 	CU_ASSERT_EQUAL(ps.given, 0);
 }

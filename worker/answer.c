@@ -225,6 +225,14 @@ answer_status(struct request *r, enum err e, const char *detail)
 	return answer_empty(r, &h);
 }
 
+/* The answer cannot be made; what it would say of a write is done. */
+static int
+answer_unmade(struct request *r)
+{
+	return answer_status(r, (r->path->flags & PF_WRITE) != 0 ? E_UNSURE :
+	    E_NOMEM, NULL);
+}
+
 int
 answer_made(struct request *r, uint8_t *body, size_t n, const char *type,
     const char *const *headers)
@@ -233,7 +241,7 @@ answer_made(struct request *r, uint8_t *body, size_t n, const char *type,
 	struct head		 h;
 
 	if ((resp = value_own(r, body, n)) == NULL)
-		return answer_status(r, E_NOMEM, NULL);
+		return answer_unmade(r);
 	head_init(&h, r, E_OK);
 	if (type != NULL)
 		header_add(resp, "Content-Type", type);
@@ -325,6 +333,8 @@ answer_value(struct request *r, const struct frame *f, const struct head *h)
 	struct MHD_Response	*resp = NULL;
 	enum err		 e = value_response(r, f, &resp);
 
+	if (e == E_NOMEM)
+		return answer_unmade(r);
 	if (e != E_OK)
 		return answer_status(r, e, e == E_PARAM ? "coding" : NULL);
 	header_add(resp, "Content-Type", "text/plain");

@@ -1,6 +1,9 @@
 /*
  * brief.c: short answers.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "worker/brief.h"
 
 void
@@ -20,9 +23,11 @@ brief_text(struct request *r, struct json *j, const char *const *headers)
 void
 brief_number(struct request *r, int64_t v, const char *const *headers)
 {
-	struct json	j;
+	char	*text = NULL;
+	int	 n = asprintf(&text, "%" PRId64, v);
 
-	json_init(&j, &r->w->budget);
-	json_int(&j, v);
-	brief_text(r, &j, headers);
+	if (n < 0)
+		plan_fail(r, E_NOMEM, NULL);
+	else
+		plan_done(r, (uint8_t *)text, (size_t)n, "text/plain", headers);
 }

@@ -10,7 +10,9 @@
 #include "worker/single.h"
 #include "worker/worker.h"
 
-#define MARGIN_US	(100 * INT64_C(1000))	/* the store's ends before ours */
+/* The store's deadline ends before ours: by 100 ms, or a quarter of a short one. */
+#define MARGIN_US	(100 * INT64_C(1000))
+#define MARGIN_PART	4
 
 static void
 deadline_arm(struct worker *w)
@@ -36,6 +38,14 @@ call_unqueue(struct call *c)
 	c->unsent = 0;
 }
 
+static int64_t
+margin(const struct worker *w)
+{
+	int64_t	part = w->deadline_us / MARGIN_PART;
+
+	return part < MARGIN_US ? part : MARGIN_US;
+}
+
 /* The message, or a copy that waits with it, has the body from now on. */
 static enum err
 call_pass(struct call *c, struct link *link, struct frame *f)
@@ -43,7 +53,8 @@ call_pass(struct call *c, struct link *link, struct frame *f)
 	enum err	e;
 
 	f->id = c->id;
-	f->deadline = frame_deadline(mono_add(c->r->due, -MARGIN_US));
+	f->deadline = frame_deadline(mono_add(c->r->due,
+	    -margin(c->r->w)));
 	e = link_send(link, f);
 	if (e == E_OK && c->part == CALL_WHOLE)
 		single_sent(c->r);
@@ -86,6 +97,15 @@ call_drop(struct call *c)
 	call_unqueue(c);
 	(void)pending_take(c->r->w->pending, c->id, c->link);
 	c->open = 0;
+}
+
+void
+call_tell(struct worker *w, unsigned store, struct frame *f)
+{
+	f->id = 0;
+	f->deadline = frame_deadline(mono_add(mono_now(), w->deadline_us));
+	if (w->stores[store] != NULL)
+		(void)link_send(w->stores[store], f);
 }
 
 /*

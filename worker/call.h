@@ -40,6 +40,8 @@ struct call {
 enum err	 call_send(struct call *, unsigned store, struct frame *f);
 /* Nobody waits for its answer any more. */
 void		 call_drop(struct call *);
+/* A message whose answer nobody waits for, and which may be lost. */
+void		 call_tell(struct worker *, unsigned store, struct frame *);
 
 /* A store's reply (the handler of its messages). */
 enum err	 call_on_reply(struct actor *, const struct msg *);

@@ -3,9 +3,9 @@
  */
 #include <string.h>
 
+#include "proto/base64.h"
 #include "proto/buf.h"
 #include "proto/frame.h"
-#include "worker/base64.h"
 #include "worker/cursor.h"
 
 #define PASSED_MOST	1000000u	/* as offset, contract 1.7 */
@@ -131,7 +131,8 @@ cursor_parse(struct cursor *c, const uint8_t *text, size_t n, uint8_t what,
 	uint8_t	raw[CURSOR_TEXT];
 	long	len;
 
-	if (n >= CURSOR_TEXT || (len = base64_get(raw, text, n)) < 0 ||
+	if (n >= CURSOR_TEXT || (len = base64_get(raw, text, n,
+	    BASE64_URL)) < 0 ||
 	    (size_t)len < CURSOR_HEAD || (size_t)len > CURSOR_HEAD + CURSOR_KEY)
 		return E_PARAM;
 	cursor_begin(c, raw[0], le16_get(raw + 1));

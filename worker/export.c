@@ -3,9 +3,10 @@
  *
  * Each store that has a part of the table makes its part of the snapshot, under
  * one token.  They are asked one after the other: what the first refuses has
- * begun nowhere.  The table's type is asked for first; and where offset and
- * size cut a listing that goes over several stores, how many entries each has,
- * a million in a step.
+ * begun nowhere, and when a later one does, or its answer does not come, all
+ * are told to forget theirs.  The table's type is asked for first; and where
+ * offset and size cut a listing that goes over several stores, how many entries
+ * each has, a million in a step.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@
 #define STEP		1000000u	/* the longest offset of a listing */
 #define OFFSET_TOP	100000000u	/* contract 1.8 */
 
-enum phase { PH_TYPE, PH_COUNT, PH_EXPORT };
+enum phase { PH_TYPE, PH_COUNT, PH_EXPORT, PH_DONE };
 
 struct export {
 	struct list_ask	 ask;
@@ -37,14 +38,14 @@ struct export {
 	uint8_t		 after[ENTRY_AFTER];
 };
 
-/* Microseconds since 1970, 64 for each, and the seat: no two alike. */
+/* Microseconds since 1970, the seat, and TASK_EVERYWHERE: no two alike. */
 static int64_t
 token_new(struct worker *w)
 {
-	int64_t	token = wall_ms() * 64000 + (int64_t)(w->a.seat % 64);
+	int64_t	token = wall_ms() * 128000 + (int64_t)(w->a.seat % 64) * 2;
 
 	if (token <= w->token)
-		token = w->token + 64;
+		token = w->token + 128;
 	return w->token = token;
 }
 
@@ -83,7 +84,7 @@ count_ask(struct request *r, struct export *x)
 	x->ask.cover = 0;
 	x->ask.file = (uint16_t)(x->at.file % x->files);
 	x->ask.limit = 1;
-	x->ask.offset = x->at.passed > 0 ? x->at.passed : STEP - 1;
+	x->ask.offset = x->at.passed < STEP ? STEP - 1 : x->at.passed;
 	return export_send(r, x, MSG_STORE_LIST,
 	    entry_after(&x->at, tab.p, tab.len, 0, x->after));
 }
@@ -125,6 +126,8 @@ static enum err
 parts_begin(struct request *r, struct export *x)
 {
 	x->store = x->first;
+	if (x->first != x->last)
+		x->token |= TASK_EVERYWHERE;
 	if (x->size > 0 && x->first != x->last) {
 		x->phase = PH_COUNT;
 		cursor_begin(&x->at, x->type, x->store * x->files);
@@ -259,6 +262,7 @@ export_reply(struct request *r, unsigned part, const struct frame *f)
 		e = count_reply(r, x, f);
 	else if ((e = f->status) == E_OK) {
 		if (x->store == x->last) {
+			x->phase = PH_DONE;
 			brief_number(r, x->token, NULL);
 			return;
 		}
@@ -276,10 +280,26 @@ export_lost(struct request *r, unsigned part, enum err e)
 	plan_fail(r, e, NULL);
 }
 
+/* Parts that have begun, or may have: of no use without the others. */
+static void
+parts_forget(struct request *r, const struct export *x)
+{
+	struct frame	f = { .msg = MSG_STORE_TASK, .flags = FRAME_FORGET,
+			    .score = x->token };
+	unsigned	i;
+
+	for (i = x->first; i <= x->store; i++)
+		call_tell(r->w, i, &f);
+}
+
 static void
 export_free(struct request *r)
 {
-	free(r->plan_data);
+	struct export	*x = r->plan_data;
+
+	if (x != NULL && x->phase == PH_EXPORT)
+		parts_forget(r, x);
+	free(x);
 }
 
 const struct plan_ops plan_export = {

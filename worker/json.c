@@ -1,12 +1,10 @@
 /*
  * json.c: the text behind json.h.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "worker/base64.h"
+#include "proto/base64.h"
 #include "worker/json.h"
 
 #define FIRST	512u		/* bytes */
@@ -84,7 +82,14 @@ json_room(struct json *j, size_t n)
 	return j->p + need - n;
 }
 
-static void
+void
+json_expect(struct json *j, size_t n)
+{
+	if (!j->bad && n > j->cap - j->n)
+		(void)json_grow(j, j->n + n);
+}
+
+void
 json_bytes(struct json *j, const void *data, size_t n)
 {
 	uint8_t	*p = json_room(j, n);
@@ -94,18 +99,19 @@ json_bytes(struct json *j, const void *data, size_t n)
 }
 
 void
-json_raw(struct json *j, const char *text)
-{
-	json_bytes(j, text, strlen(text));
-}
-
-void
 json_int(struct json *j, int64_t v)
 {
-	char	text[24];
-	int	n = snprintf(text, sizeof(text), "%" PRId64, v);
+	char		text[20];
+	size_t		at = sizeof(text);
+	uint64_t	u = v < 0 ? -(uint64_t)v : (uint64_t)v;
 
-	json_bytes(j, text, (size_t)n);
+	do {
+		text[--at] = (char)('0' + u % 10);
+		u /= 10;
+	} while (u != 0);
+	if (v < 0)
+		text[--at] = '-';
+	json_bytes(j, text + at, sizeof(text) - at);
 }
 
 void

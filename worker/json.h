@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "worker/budget.h"
 
@@ -31,8 +32,21 @@ uint8_t	*json_take(struct json *, size_t *n);
 /* Forgets what came after the first n bytes, and that it was bad. */
 void	 json_cut(struct json *, size_t n);
 
-/* As it is. */
-void	 json_raw(struct json *, const char *);
+/*
+ * Makes room for so many bytes more at once, if there is any: those who do not
+ * ask are given twice what they have whenever that is too little.
+ */
+void	 json_expect(struct json *, size_t n);
+
+/* As they are. */
+void	 json_bytes(struct json *, const void *, size_t n);
+
+static inline void
+json_raw(struct json *j, const char *text)
+{
+	json_bytes(j, text, strlen(text));
+}
+
 void	 json_int(struct json *, int64_t);
 /* In quotes: a text without anything to escape (names of tables). */
 void	 json_name(struct json *, const void *, size_t);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base64.h"
 #include "proto/msg_list.h"
 #include "proto/slot.h"
 #include "worker/args.h"
@@ -197,6 +198,9 @@ list_start(struct request *r, const char **detail)
 	json_raw(&l->out, "[");
 	if (l->store == r->w->nstores)
 		return E_PARAM;		/* a cursor of other slots */
+	/* The cursor's own store has none of these slots. */
+	if (l->store != l->at.file / l->files)
+		cursor_begin(&l->at, l->at.what, l->store * l->files);
 	return listing_ask(r, l);
 }
 
@@ -236,6 +240,8 @@ entries_take(struct listing *l, const struct request *r, const uint8_t *p,
 	n -= LIST_HEAD_SIZE;
 	if (h->count > l->ask.limit)
 		return E_INTERNAL;
+	/* What an item has beside its bytes is about what its text has. */
+	json_expect(&l->out, base64_size(n, BASE64_STD));
 	for (i = 0; i < h->count && !l->full; i++) {
 		if (list_item_get(&it, p, n, &used) != E_OK)
 			return E_INTERNAL;

@@ -248,6 +248,13 @@ many_measure(const struct request *r, struct many *m)
 	return all;
 }
 
+/* There is no memory for what was said: writes are done all the same. */
+static enum err
+unsaid(const struct request *r)
+{
+	return is_write(r) ? E_UNSURE : E_NOMEM;
+}
+
 static void
 many_finish(struct request *r)
 {
@@ -256,7 +263,7 @@ many_finish(struct request *r)
 	unsigned	 i;
 
 	if (body == NULL) {
-		plan_fail(r, E_NOMEM, NULL);
+		plan_fail(r, unsaid(r), NULL);
 		return;
 	}
 	for (i = 0; i < m->count; i++)
@@ -322,12 +329,17 @@ part_take(struct many *m, unsigned part, const uint8_t *p, size_t left)
 	}
 }
 
-/* A copy of the answer's bytes, for the others are still to come. */
+/*
+ * A copy of the answer's bytes, for the others are still to come.  It takes the
+ * place of the message in the budget, so what writes say always finds room.
+ */
 static const uint8_t *
 part_keep(struct request *r, struct many *m, unsigned part,
     const struct frame *f)
 {
-	if (plan_hold(r, f->vallen) != E_OK ||
+	size_t	asklen = m->part[part].asklen;
+
+	if ((f->vallen > asklen && plan_hold(r, f->vallen - asklen) != E_OK) ||
 	    (m->part[part].answer = malloc(f->vallen)) == NULL)
 		return NULL;
 	return memcpy(m->part[part].answer, f->val, f->vallen);
@@ -361,7 +373,7 @@ many_reply(struct request *r, unsigned part, const struct frame *f)
 		part_fail(m, part, f->status);
 	else if (plan_open(r) != 0 && f->vallen != 0 &&
 	    (p = part_keep(r, m, part, f)) == NULL)
-		part_fail(m, part, E_NOMEM);
+		part_fail(m, part, unsaid(r));
 	else
 		part_take(m, part, p, f->vallen);
 	if (plan_open(r) == 0)

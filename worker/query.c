@@ -267,6 +267,8 @@ param_take(struct params *ps, int id, const char *val, size_t len,
 	if (row->type == PT_RAW)
 		memcpy(buf, val, len);
 	else if ((n = percent_decode(buf, val, len)) < 0) {
+		/* Not what an earlier request had: answers and logs show it. */
+		memset(&ps->v[id], 0, sizeof(ps->v[id]));
 		ps->bad |= B(id);
 		ps->escape |= B(id);
 		return 0;

@@ -20,7 +20,10 @@ struct param_text {
 	uint32_t	 len;
 };
 
-/* v is set where given says so; look by params_num and params_text. */
+/*
+ * v is set where given says so, and is 0 for a bad escape; look by params_num
+ * and params_text.
+ */
 struct params {
 	uint64_t	 given;		/* present and not empty */
 	uint64_t	 bad;		/* of those: refused by its type */

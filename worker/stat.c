@@ -1,7 +1,7 @@
 /*
  * stat.c: stat, stat_all, hlen, scard, zcard, zcount, zrank, file_count and
  * info: one question to one store, a number or a short JSON text as the answer
- * (plan.h).
+ * (plan.h).  What any store can say is asked of the next one when one is away.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,45 +13,79 @@
 #include "worker/brief.h"
 #include "worker/info.h"
 #include "worker/plan.h"
+#include "worker/single.h"
 
-/* Any will do: what there is of all stores, each of them can say. */
-static unsigned
-store_up(const struct request *r)
+struct question {
+	struct frame	f;
+	unsigned	store;		/* is asked */
+	unsigned	others;		/* may be asked in its place */
+	uint8_t		wire[LIST_ASK_SIZE];
+};
+
+/* Whether what there is of all stores is wanted: each of them can say it. */
+static int
+any_can_say(const struct frame *f)
 {
-	unsigned	i;
+	return f->msg == MSG_STORE_STAT || f->msg == MSG_STORE_STATS;
+}
 
-	for (i = 0; i + 1 < r->w->nstores; i++)
-		if (r->w->stores[i] != NULL)
-			break;
-	return i;
+/* Asks the next of the others that is there; E_NOTREADY: there is none. */
+static enum err
+others_ask(struct request *r, struct question *q)
+{
+	enum err	e = E_NOTREADY;
+
+	for (; e == E_NOTREADY && q->others > 0; q->others--) {
+		q->store = (q->store + 1) % r->w->nstores;
+		e = plan_send(r, q->store, 0, &q->f);
+	}
+	return e;
 }
 
 static enum err
-scores_take(struct request *r, struct frame *f, const char **detail)
+scores_take(const struct request *r, struct question *q, const char **detail)
 {
-	struct list_ask	 ask;
-	uint8_t		*wire = malloc(LIST_ASK_SIZE);
+	struct list_ask	 ask = { .order = LIST_SCORE, .end = SLOTS };
 	enum err	 e;
 
-	if ((r->plan_data = wire) == NULL)
-		return E_NOMEM;
-	memset(&ask, 0, sizeof(ask));
 	if ((e = args_scores(r, &ask, detail)) != E_OK)
 		return e;
-	ask.order = LIST_SCORE;
-	ask.end = SLOTS;
-	list_ask_put(wire, &ask);
-	f->val = wire;
-	f->vallen = LIST_ASK_SIZE;
+	list_ask_put(q->wire, &ask);
+	q->f.val = q->wire;
+	q->f.vallen = LIST_ASK_SIZE;
+	return E_OK;
+}
+
+static enum err
+question_make(struct request *r, struct question *q, const char **detail)
+{
+	struct param_text	 tab = params_text(&r->par, P_TB), key;
+	struct frame		*f = &q->f;
+
+	f->msg = r->path->msg;
+	f->type = r->path->type;
+	f->tab = tab.p;
+	f->tablen = tab.len;
+	f->slot = r->slot = (uint16_t)slot_of(tab.p, tab.len);
+	q->store = slot_store(f->slot, r->w->nstores);
+	if (any_can_say(f))
+		q->others = r->w->nstores - 1;
+	if (f->msg == MSG_STORE_ZCOUNT)
+		return scores_take(r, q, detail);
+	if (f->msg == MSG_STORE_ZRANK) {
+		key = single_key(r);
+		f->key = key.p;
+		f->keylen = key.len;
+		f->flags = params_num(&r->par, P_REV) ? FRAME_REVERSE : 0;
+	}
 	return E_OK;
 }
 
 static enum err
 stat_start(struct request *r, const char **detail)
 {
-	struct param_text	tab = params_text(&r->par, P_TB), key;
-	struct frame		f;
-	enum err		e;
+	struct question	*q;
+	enum err	 e;
 
 	if ((e = args_peer(r, detail)) != E_OK)
 		return e;
@@ -59,23 +93,12 @@ stat_start(struct request *r, const char **detail)
 		brief_number(r, (int64_t)r->w->nstores * args_files(r), NULL);
 		return E_OK;
 	}
-	memset(&f, 0, sizeof(f));
-	f.msg = r->path->msg;
-	f.type = r->path->type;
-	f.tab = tab.p;
-	f.tablen = tab.len;
-	f.slot = r->slot = (uint16_t)slot_of(tab.p, tab.len);
-	if (f.msg == MSG_STORE_ZCOUNT &&
-	    (e = scores_take(r, &f, detail)) != E_OK)
+	if ((r->plan_data = q = calloc(1, sizeof(*q))) == NULL)
+		return E_NOMEM;
+	if ((e = question_make(r, q, detail)) != E_OK)
 		return e;
-	if (f.msg == MSG_STORE_ZRANK) {
-		key = params_text(&r->par, P_KEY);
-		f.key = r->got > 0 ? r->body : key.p;
-		f.keylen = r->got > 0 ? (uint32_t)r->got : key.len;
-		f.flags = params_num(&r->par, P_REV) ? FRAME_REVERSE : 0;
-	}
-	return plan_send(r, tab.len > 0 ?
-	    slot_store(f.slot, r->w->nstores) : store_up(r), 0, &f);
+	e = plan_send(r, q->store, 0, &q->f);
+	return e == E_NOTREADY ? others_ask(r, q) : e;
 }
 
 static void
@@ -224,7 +247,10 @@ static void
 stat_lost(struct request *r, unsigned part, enum err e)
 {
 	(void)part;
-	plan_fail(r, e, NULL);
+	if (e == E_NOTREADY)
+		e = others_ask(r, r->plan_data);
+	if (e != E_OK)
+		plan_fail(r, e, NULL);
 }
 
 static void

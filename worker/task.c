@@ -53,8 +53,10 @@ task_start(struct request *r, const char **detail)
 
 /* The part that is least far says how far the whole is. */
 static enum state
-state_of(const struct tasks *t)
+state_of(const struct tasks *t, int64_t token)
 {
+	if ((token & TASK_EVERYWHERE) != 0 && t->said[UNKNOWN] > 0)
+		return UNKNOWN;		/* one has failed, or died */
 	if (t->said[RUNS] > 0 || (t->said[WAITS] > 0 && t->said[DONE] > 0))
 		return RUNS;
 	if (t->said[WAITS] > 0)
@@ -113,7 +115,8 @@ task_reply(struct request *r, unsigned part, const struct frame *f)
 		plan_fail(r, e, NULL);
 	else if (--t->left == 0) {
 		if (wants_status(r))
-			brief_number(r, state_of(t), NULL);
+			brief_number(r, state_of(t,
+			    params_num(&r->par, P_TOKEN)), NULL);
 		else
 			counts_done(r, t);
 	}

@@ -114,19 +114,17 @@ class Bench:
             sys.exit("bench: could not store the keys: %s" % d["errors"])
         self.loaded.add(mark)
 
-    def measure(self, side, row):
+    def measure(self, side, row, turn):
         address = self.server(side.server, row).address
         self.load(side, row, address)
         if side.tool == "wrk":
             return run_wrk(address("http"), row)
         if side.tool == "redis-benchmark":
             return run_redis_benchmark(address("resp"), row)
-        args = {"mix": row.op, "size": row.size, "first": row.first,
-                "keys": row.keys, "seconds": SECONDS,
+        args = {"mix": row.op, "size": row.size, "seconds": SECONDS,
                 "warmup": 0.2, "depth": row.depth,
-                "connections": side.args.get("conns", row.conns)}
-        if row.op == "del":     # each key once
-            args.update(count=row.keys, dist="sequential")
+                "connections": side.args.get("conns", row.conns),
+                **row.keys_args(turn)}
         return plain(generate(address(side.protocol), side.protocol, **args))
 
     def row(self, row):
@@ -134,7 +132,7 @@ class Bench:
         got = {s.label: [] for s in row.sides}
         for i in range(ROUNDS):
             for s in row.sides[::-1] if i % 2 else row.sides:
-                got[s.label].append(self.measure(s, row))
+                got[s.label].append(self.measure(s, row, i))
         first = got[row.sides[0].label]
         return {label: dict(medians(list_), spread=spread(first, list_))
                 for label, list_ in got.items()}
@@ -226,6 +224,11 @@ mean anything.
 "p99.9 corrected" is corrected for coordinated omission: in a closed loop, as here, by HdrHistogram's
 rule with the mean time between two requests of a connection as the expected interval; in an
 open loop (`bench-big`) times count from the moment at which the request was due.
+
+Of the other types of data a row reads, or adds to, 100,000 members, fields or keys. `sadd` and `zadd` add members that were never
+there before: to add one again, with the score that it has, changes nothing in Redis and writes nothing to its AOF, while
+in Wharf it is a write with a version of its own. `zrangebyscore` asks for 100 members, `hkeys` for a page of 100 (Redis:
+`HSCAN 0 COUNT 100`, which brings the values too), `mget` for 64 keys. Wharf's answers name keys in base64, so a page is a third longer than Redis's.
 
 Machine: {machine}
 """

@@ -37,6 +37,8 @@ FIGURES = [
         lambda r: got(r, "page", "middle") / got(r, "page", "first")),
     Figure("the same, the last whole page", "<=", 2,
            lambda r: got(r, "page", "last") / got(r, "page", "first")),
+    Figure("the same by offset", "<=", 2,
+           lambda r: got(r, "page", "offset") / got(r, "page", "first")),
     Figure("p99 of GET while indexes are built to its normal", "<=", 3,
            lambda r: got(r, "build", "p99") / got(r, "build", "p99 before")),
 ]
@@ -79,7 +81,9 @@ def pages(conn):
             break
     assert n == MANY, n
     return medians(conn, {"first": ask + "0", "last": ask + cursors[-1],
-                          "middle": ask + cursors[len(cursors) // 2]})
+                          "middle": ask + cursors[len(cursors) // 2],
+                          "offset": ask.replace("cursor=", "offset=%d" % (
+                              MANY - PAGE))})
 
 
 def gauge(conn, name):

@@ -6,10 +6,15 @@ SIZES = (256, 1024, 4096, 16384, 65536)
 # Keys by size: enough that no cache holds them by accident, and quickly put.
 KEYS = {256: 100000, 1024: 50000, 4096: 20000, 16384: 5000, 65536: 1000}
 DEL_KEYS = {1: 4000, 8: 20000}
-# Of other types: what stores the keys that a verb reads.
-LOADS = {"hset": "hset", "hget": "hset", "hkeys": "hset", "sadd": "sadd",
-         "sismember": "sadd", "zadd": "zadd", "zscore": "zadd",
-         "zrange": "zadd", "mget": "put"}
+# Of other types: what stores the keys that a verb reads.  Those that let a set
+# grow come last.
+LOADS = {"hset": "hset", "hget": "hset", "hkeys": "hset", "sismember": "sadd",
+         "zscore": "zadd", "zrange": "zadd", "mget": "put", "sadd": "sadd",
+         "zadd": "zadd"}
+# What adds members that were never there: to add one again changes nothing in
+# Redis and is a new version in Wharf.
+FRESH = ("sadd", "zadd")
+FRESH_STEP = 10 ** 7            # members of one round, more than fit into it
 # Of the cache.
 CACHE_LOADS = {"cput": "cput", "cget": "cput"}
 BIG_STEP = 10 ** 9              # ranges of keys that do not touch
@@ -37,6 +42,16 @@ class Row:
         """Keys that are deleted are not those that others read."""
         at = SIZES.index(self.size) + 1
         return BIG_STEP * (at + (10 if self.op == "del" else 0))
+
+    def keys_args(self, turn):
+        """Which keys the ops of a turn are about."""
+        if self.op in FRESH:
+            return {"first": self.first + 20 * BIG_STEP + turn * FRESH_STEP,
+                    "keys": FRESH_STEP, "dist": "sequential"}
+        if self.op == "del":    # each key once
+            return {"first": self.first, "keys": self.keys,
+                    "count": self.keys, "dist": "sequential"}
+        return {"first": self.first, "keys": self.keys}
 
     @property
     def loads(self):
@@ -93,7 +108,8 @@ def short_rows():
 
 
 def type_rows():
-    """Every other type of data, in turn with Redis's."""
+    """Every other type of data, in turn with Redis's.  A round of sadd or zadd
+    begins with sets of what the rounds before added."""
     return [Row("1s %s 256" % op, "1s", pair(), op=op) for op in LOADS]
 
 

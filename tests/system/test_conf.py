@@ -327,3 +327,12 @@ def test_actors_missing(nodes, tmp_path):
         n.proc.terminate()
         n.proc.wait(20)
     assert "wharf-store" in n.log() or "wharf-worker" in n.log()
+
+
+def test_shortest_deadline(nodes):
+    """It leaves the store a share of it (nobody else is asked: a machine that is
+    busy for so long answers 503 now and then)."""
+    n = nodes({"limits.deadline": 100}).start()
+    wait_for("a put", 20, lambda: n.put("k", b"v").status == 200)
+    wait_for("a get", 20, lambda: n.get("k").body == b"v")
+    assert n.stop() == 0

@@ -121,3 +121,42 @@ def test_killed_while_full(disk, nodes):
         assert n.put("again", b"again").status == 200
     except Closed as e:
         raise AssertionError(str(e))
+
+
+def export(n, query):
+    """The token of an export of the table h, and how it ended."""
+    a = n.ask("GET", "/hustdb/export?tb=h&" + query)
+    assert a.status == 200, a
+    state = "/hustdb/task_status?token=" + a.body.decode()
+    return wait_for("the export ends", 30, lambda: next(
+        (s for s in [n.ask("GET", state).body] if s in (b"2", b"3")), None))
+
+
+@pytest.mark.limit(180)
+def test_export_without_space(disk, nodes):
+    """The disk fills up under an export: it fails by itself, and what it began
+    is gone; the one before is whole, and the store goes on."""
+    n = nodes({"stores.segment": "2M", "stores.files": 4}, workers=1, stores=1,
+              data=os.path.join(disk, "data")).start()
+    for i in range(200):
+        assert n.ask("POST", "/hustdb/hset?tb=h&key=f%d" % i,
+                     value(i)).status == 200
+    before = set(n.actors())
+    assert export(n, "size=0&offset=0") == b"2"
+    parts = os.path.join(n.data, "store.0", "export")
+    first = sorted(os.listdir(parts))
+    assert first == ["h!0[0-1024].k", "h!0[0-1024].k.data"]
+    v = os.statvfs(disk)
+    with open(os.path.join(disk, "ballast"), "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, v.f_bavail * v.f_frsize - (21 << 20))
+    assert export(n, "noval=false") == b"3"
+    assert "export of h!0[0-1024].kv failed: " in n.log()
+    assert "No space left on device" in n.log()
+    assert sorted(os.listdir(parts)) == first
+    a = n.ask("GET", "/hustdb/hkeys?tb=h&offset=0&size=1000&async=true")
+    assert a.status == 200 and a["totalcount"] == "200"
+    assert n.put("k", b"v").status == 200 and set(n.actors()) == before
+    os.unlink(os.path.join(disk, "ballast"))
+    assert export(n, "noval=false") == b"2"
+    assert len(os.listdir(parts)) == 4
+    assert n.stop() == 0

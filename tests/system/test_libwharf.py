@@ -4,6 +4,7 @@ wharfd's lanes socket against askers of all kinds."""
 import array
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -538,3 +539,112 @@ def test_example_of_the_manual(node, tmp_path):
                          capture_output=True, check=True,
                          env=dict(os.environ, LD_LIBRARY_PATH=LIBS)).stdout
     assert re.fullmatch("value, version [0-9]+\nann 30\nbob 20\n", out)
+
+
+CXX_PROGRAM = r"""
+#include <cstdio>
+#include <string>
+#include <wharf.h>
+
+static void
+on_get(wharf *, const wharf_answer *a, void *arg)
+{
+	*static_cast<bool *>(arg) = a->status == WHARF_NOTFOUND;
+}
+
+int
+main(int, char **argv)
+{
+	wharf_options	 o = WHARF_OPTIONS_INIT;
+	wharf_write	 how = WHARF_WRITE_INIT;
+	wharf_op	 range = WHARF_OP_INIT(WHARF_OP_LIST, WHARF_SET);
+	wharf_record	 r = wharf_record();
+	wharf_answer	 a;
+	wharf_list	*l;
+	wharf_item	 item;
+	wharf		*w;
+	bool		 missing = false;
+	std::string	 found;
+
+	o.name = "c++";
+	if (wharf_connect(&w, argv[1], &o) != WHARF_OK)
+		return 1;
+	how.ttl = 100000;
+	wharf_sadd(w, "cxx", "m", 1, &how, nullptr);
+	range.table = "cxx";
+	if (wharf_list_open(w, &l, &range) == WHARF_OK) {
+		while (wharf_list_next(l, &item))
+			found.append(static_cast<const char *>(item.key),
+			    item.keylen);
+		wharf_list_close(l);
+	}
+	r.type = WHARF_SET;
+	r.table = "cxx";
+	r.key = found.data();
+	r.keylen = found.size();
+	wharf_mget(w, &r, 1, &a);
+	wharf_submit_get(w, "cxx-none", 8, on_get, &missing);
+	wharf_wait(w, -1);
+	wharf_close(w);
+	std::printf("%s %s %d\n", found.c_str(), wharf_status_name(a.status),
+	    missing);
+	return 0;
+}
+"""
+
+
+@pytest.mark.skipif(sanitized() or shutil.which("c++") is None or
+                    not os.path.exists(os.path.join(LIBS, "libwharf.so")),
+                    reason="no C++, static only, or sanitizers")
+def test_cxx_program(node, tmp_path):
+    (tmp_path / "prog.cc").write_text(CXX_PROGRAM)
+    subprocess.run(["c++", "-std=c++11", "-pedantic", "-Wall", "-Wextra",
+                    "-Werror", "-I", os.path.join(SRC, "proto"), "prog.cc",
+                    "-o", "prog", "-L", LIBS, "-lwharf"], cwd=tmp_path,
+                   check=True)
+    out = subprocess.run(["./prog", node.run], cwd=tmp_path, text=True,
+                         timeout=60, capture_output=True, check=True,
+                         env=dict(os.environ, LD_LIBRARY_PATH=LIBS)).stdout
+    assert out == "m OK 1\n"
+
+
+def test_store_killed_while_nng_is_stalled(nodes, tmp_path):
+    """nng 1.5.2 may come to a state in which it tells of no death and closes
+    nothing any more: libwharf hears of deaths all the same, goes on, ends."""
+    n = nodes(workers=1, stores=1).start()
+    with Drive(n, OFF, timeout=60000) as d:
+        assert d.put("lib-stall")[0] == "OK"
+        assert d("stall %s" % (tmp_path / "s")) == "OK"
+        for i in range(2):
+            store, = n.actors("store")
+            d.tell("many put 3000 64 lib-stalled- 64")
+            time.sleep(0.02)
+            signal_pid(store, signal.SIGKILL)
+            assert "TIMEOUT" not in d.hear()
+            wait_for("store is back", 20,
+                     lambda: d.put("lib-back")[0] == "OK")
+            assert d.info()["reconnects"] == i + 1
+        assert d("close") == "OK"
+
+
+def test_silent_store_is_left(nodes):
+    """Whoever says nothing for long may be gone without nng's telling: what is
+    asked then is surely not done, and the link is made anew."""
+    n = nodes(workers=1, stores=1).start()
+    store, = n.actors("store")
+    with Drive(n, OFF, timeout=1000) as d:
+        assert d.put("lib-silent")[:2] == ("OK", 1)
+        n.proc.send_signal(signal.SIGSTOP)      # it would kill the store
+        signal_pid(store, signal.SIGSTOP)
+        try:
+            seen = []
+            wait_for("the link is given up", 30, lambda: seen.append(
+                d.put("lib-silent")[0]) or seen[-1] == "EXPIRED")
+            assert set(seen[:-1]) == {"TIMEOUT"}
+            assert d.info()["up"] == 0
+        finally:
+            signal_pid(store, signal.SIGCONT)
+            n.proc.send_signal(signal.SIGCONT)
+        wait_for("it answers again", 30,
+                 lambda: d.put("lib-silent")[0] == "OK")
+        assert d.info()["reconnects"] == 1

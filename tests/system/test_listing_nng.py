@@ -435,6 +435,37 @@ def test_export_refusals(node):
 
 
 @in_child
+def test_export_forgotten(node):
+    """One that runs and one that waits, of which nothing stays."""
+    fill(node, "H", b"h", [b"k%d" % i for i in range(COUNT)],
+         lambda key: b"v" * 500)
+    with nc.Client(os.path.join(node.run, "store.0")) as c:
+        whole(c, "H", b"h")
+        sent = [c.send(nc.EXPORT, b"", nc.pack_ask(limit=0, start=n),
+                       table=b"h", type_=ord("H"), score=n) for n in (1, 2)]
+        # 1 runs on until it is looked at again, or is just being put in its
+        # place; 2 is gone at once.
+        sent += [c.send(nc.TASK, b"", score=n, flags=nc.FORGET)
+                 for n in (2, 1, 9)]
+        sent.append(c.send(nc.EXPORT, b"", nc.pack_ask(limit=0, start=3),
+                           table=b"h", type_=ord("H"), score=3))
+        got = [c.wait(i) for i in sent]
+        assert [a.status for a in got] == [nc.OK] * 6
+        assert [a.score for a in got[2:5]] == [3, 1, 3]
+        assert finished(c, 3)
+        assert state(c, 2) == 3
+        stays = [1] if state(c, 1) == 2 else []
+        assert sorted(os.listdir(part(node, 0, ""))) == [
+            "h!0[%d-1024].k%s" % (n, end) for n in stays + [3]
+            for end in ("", ".data")]
+        # Too late: it is there.
+        a = c.wait(c.send(nc.TASK, b"", score=3, flags=nc.FORGET))
+        assert (a.status, a.score) == (nc.OK, 2)
+        counts = c.wait(c.send(nc.TASK, b"")).value
+        assert struct.unpack("<III", counts) == (0, 0, 1 + len(stays))
+
+
+@in_child
 def test_kill_while_exporting(node):
     keys = [b"k%d" % i for i in range(COUNT)]
     fill(node, "H", b"h", keys, lambda key: b"v" * 4000)
@@ -480,3 +511,26 @@ def connected(node):
             return c.do(nc.GET, b"nothing").status != nc.NOTREADY
     except (OSError, nc.Refused):
         return False
+
+
+@in_child
+def test_longest_values(node):
+    """Entries with values as long as values may be: each fills a page, the
+    longest of all does not fit into an answer and is listed without it."""
+    with nc.Client(node.run + "/store.0", timeout=60) as c:
+        keys = sorted(k for k in (b"huge-%d" % i for i in range(40))
+                      if nc.slot(k) % c.stores == 0)[:3]
+        sizes = dict(zip(keys, (40 << 20, 64 << 20, 33 << 20)))
+        for key, size in sizes.items():
+            assert node.put(key, bytes(size)).status == 200
+        wanted = {k: 0 if n == 64 << 20 else n for k, n in sizes.items()}
+        found, file, after = {}, 0, b""
+        while True:
+            p = page(c, "K", flags=nc.LIST_VALUES, file=file, after=after)
+            for i in p.items:
+                assert not i.damaged and i.key not in found
+                found[i.key] = len(i.value)
+            if not p.flags & nc.LIST_MORE:
+                break
+            file, after = p.file, nc.last_key(p.items[-1], nc.KEYS)
+        assert found == wanted

@@ -3,15 +3,17 @@ libnng sees them (doc/protocol.7)."""
 
 import os
 import random
+import signal
 import struct
 import subprocess
 import sys
 import time
 
 import nng_client as nc
-from node import SMALL
+from node import BUILD, SMALL, signal_pid
 from test_nng import desk, in_child, one, pytestmark  # noqa: F401
 
+LIB = os.path.join(BUILD, "tests", "system", "faultio.so")
 T = {"H": b"types.hash", "S": b"types_set", "Z": b"types:zset"}
 
 
@@ -299,3 +301,57 @@ def test_expired(one):
         assert a[:4] == (nc.OK, 1, False, b"2")
         a = ask(c, nc.ZADD, "Z", b"x", score=1)
         assert a[:4] == (nc.OK, 1, False, b"1")
+
+
+@in_child
+def test_stop_answers_what_waits(nodes, tmp_path):
+    """A store that stops while its log is slow: whoever waits is told what was
+    done, or that it was not."""
+    assert os.path.exists(LIB), LIB + " was not built"
+    fault = tmp_path / "fault"
+    fault.write_text("ok")
+    n = nodes({}, workers=1, stores=1, env={
+        "LD_PRELOAD": LIB, "WHARF_FAULT": str(fault)}).start()
+    with nc.Client(os.path.join(n.run, "store.0"), timeout=20) as c:
+        fault.write_text("slow 400")
+        ops = [nc.pack_op(b"k%d" % i, bytes(8000)) for i in range(4096)]
+        first = c.send(nc.MPUT, b"", b"".join(ops))
+        second = c.send(nc.PUT, b"second", b"v")
+        time.sleep(0.3)
+        signal_pid(n.proc.pid, signal.SIGTERM)
+        a = c.wait(first)
+        assert a.status == nc.OK
+        statuses = [x.status for x in nc.unpack_many(a.value)]
+        done = statuses.count(nc.OK)
+        assert 0 < done < 4096
+        assert statuses == [nc.OK] * done + [nc.NOTREADY] * (4096 - done)
+        assert c.wait(second).status == nc.NOTREADY
+
+
+@in_child
+def test_too_late_with_a_full_ring(nodes, tmp_path):
+    """Many writes that are given up half done, while as many answers wait as
+    there is room for: each request has its answer."""
+    fault = tmp_path / "fault"
+    fault.write_text("ok")
+    n = nodes({}, workers=1, stores=1, env={
+        "LD_PRELOAD": LIB, "WHARF_FAULT": str(fault)}).start()
+    path = os.path.join(n.run, "store.0")
+    with nc.Client(path, timeout=20) as many, nc.Client(path) as reads:
+        fault.write_text("slow 1500")
+        ops = [nc.pack_op(b"k%d" % i, bytes(8000)) for i in range(4096)]
+        until = time.monotonic() + 0.8
+        late = many.send(nc.MPUT, b"", b"".join(ops), limit=nc.deadline(0.8))
+        time.sleep(0.3)
+        ids = [reads.send(nc.GET, b"k0") for _ in range(255)]
+        time.sleep(max(0, until - time.monotonic() - 0.01))
+        ids.append(reads.send(nc.GET, b"k0"))   # and now there is no room
+        time.sleep(0.3)
+        fault.write_text("ok")
+        assert {reads.wait(i).value for i in ids} == {bytes(8000)}
+        a = many.wait(late)
+        assert a.status == nc.OK
+        statuses = [x.status for x in nc.unpack_many(a.value)]
+        done = statuses.count(nc.OK)
+        assert 0 < done < 4096
+        assert statuses == [nc.OK] * done + [nc.EXPIRED] * (4096 - done)

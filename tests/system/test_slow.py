@@ -136,6 +136,25 @@ def test_slow_disk(nodes, tmp_path):
     assert w["store_us"] >= 300000 and w["held_us"] == 0
 
 
+def test_kept_by_the_link(nodes, tmp_path):
+    """Many records that must wait for room in the log before they are done:
+    that time is the request's, too."""
+    assert os.path.exists(LIB), LIB + " was not built"
+    fault = tmp_path / "fault"
+    fault.write_text("ok")
+    n = nodes({"log.slow": "100"}, workers=1, stores=1, env={
+        "LD_PRELOAD": LIB, "WHARF_FAULT": str(fault)}).start()
+    value = b"v" * 8000
+    body = b"".join(b"%d:k%d,8000:%s," % (len(b"k%d" % i), i, value)
+                    for i in range(3000))
+    fault.write_text("slow 300")
+    assert n.ask("POST", "/mput", body).status == 200
+    fault.write_text("ok")
+    (e,) = [e for e in slow(n) if e["op"] == "STORE_MPUT"]
+    # It may have come into a write that was half done.
+    assert e["total_us"] - e["held_us"] >= 50000 and e["held_us"] >= 300000
+
+
 def test_stopped_store(nodes):
     """A store that was stopped: the worker knows that it waited for it; the
     entry is still there when the actor is not."""

@@ -1,8 +1,8 @@
 /*
  * base64.h: RFC 4648, both alphabets.  Pure.
  */
-#ifndef WORKER_BASE64_H
-#define WORKER_BASE64_H
+#ifndef PROTO_BASE64_H
+#define PROTO_BASE64_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -24,9 +24,11 @@ base64_size(size_t n, enum base64_form form)
 size_t	 base64_put(uint8_t *out, const void *in, size_t n,
 	    enum base64_form form);
 /*
- * Reads BASE64_URL; out has room for n / 4 * 3 + 2 bytes.  Returns how many
- * came out, or -1 when the text is not what base64_put would have written.
+ * Reads n characters; out has room for n / 4 * 3 + 2 bytes, and may be in.
+ * Returns how many bytes came out, or -1 when the text is not what base64_put
+ * would have written.
  */
-long	 base64_get(uint8_t *out, const uint8_t *in, size_t n);
+long	 base64_get(uint8_t *out, const uint8_t *in, size_t n,
+	    enum base64_form form);
 
 #endif
