@@ -14,7 +14,7 @@
 #include "store/shard_impl.h"
 
 #define STEP_LEAST	50		/* us, of background work */
-#define STEP_MOST	500
+#define STEP_MOST	150
 
 struct opening {
 	struct shard		*s;

@@ -169,7 +169,7 @@ void		 shard_kick(struct shard *);
 /* After notify: takes results over. */
 void		 shard_poll(struct shard *);
 /*
- * A step of background work: checkpoints, compaction, indexes; of 50 to 500 us
+ * A step of background work: checkpoints, compaction, indexes; of 50 to 150 us
  * and a third of the time since the last one.  Returns 1 when there is more to
  * do soon.
  */
