@@ -8,9 +8,12 @@
  */
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "proto/clock.h"
 #include "supervisor/catalogue_impl.h"
+
+#define NAP_NS	200000
 
 /* Type, and the store as the only holder, of the generation after w's. */
 static uint64_t
@@ -32,20 +35,39 @@ mark_raise(_Atomic uint32_t *mark, uint32_t to)
 
 /* The lock */
 
+/* At first a turn for the others, then the time that a nice one needs. */
+static void
+lock_wait(int64_t waited)
+{
+	const struct timespec	nap = { .tv_nsec = NAP_NS };
+
+	if (waited < CATALOGUE_YIELD_US)
+		sched_yield();
+	else
+		nanosleep(&nap, NULL);
+}
+
+/* Who was waited for in vain is not waited for again: he may be stopped. */
 static int
 lock_take(struct catalogue *c, uint32_t inc)
 {
 	mono_t		began = mono_now();
-	uint32_t	nobody;
+	uint32_t	holder;
+	int64_t		waited;
 
-	/* One yield may take longer than the wait: look once more after it. */
+	/* One wait may take longer than all of them: look once more after it. */
 	for (;;) {
-		nobody = 0;
-		if (atomic_compare_exchange_strong(&c->h->lock, &nobody, inc))
+		holder = 0;
+		if (atomic_compare_exchange_strong(&c->h->lock, &holder, inc)) {
+			c->stuck = 0;
 			return 1;
-		if (mono_diff(began, mono_now()) >= CATALOGUE_WAIT_US)
+		}
+		waited = mono_diff(began, mono_now());
+		if (holder == c->stuck || waited >= CATALOGUE_WAIT_US) {
+			c->stuck = holder;
 			return 0;
-		sched_yield();
+		}
+		lock_wait(waited);
 	}
 }
 

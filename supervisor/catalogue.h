@@ -12,7 +12,8 @@
  * generation of the name, and a bit for each store that holds it.  Only
  * bringing in a new name takes the lock, for a few memory writes; who holds
  * the lock may have been stopped or killed, so waiting is bounded
- * (CATALOGUE_WAIT_US, then E_AGAIN) and wharfd breaks the lock of the dead.
+ * (CATALOGUE_WAIT_US, once for each holder, then E_AGAIN) and wharfd breaks the
+ * lock of the dead.
  * The invariants stand in catalogue.c.
  *
  * Until every store has filled in its column since wharfd's start
@@ -33,7 +34,8 @@
 #define CATALOGUE_STORES	48u	/* most stores (bits in the word) */
 #define CATALOGUE_NAME		64u	/* bytes */
 #define CATALOGUE_MOST		65534u	/* names */
-#define CATALOGUE_WAIT_US	1000
+#define CATALOGUE_YIELD_US	200u	/* then the waiting is sleep */
+#define CATALOGUE_WAIT_US	50000u	/* a busy machine's pauses */
 
 struct catalogue;
 

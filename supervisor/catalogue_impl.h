@@ -77,6 +77,7 @@ struct catalogue {
 	struct head	*h;
 	size_t		 size;
 	uint32_t	 stores, limit;		/* as they were mapped */
+	uint32_t	 stuck;			/* held the lock for too long */
 	uint8_t		 mine[CATALOGUE_MOST];	/* held since begin */
 };
 

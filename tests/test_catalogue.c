@@ -441,11 +441,12 @@ test_sums(void)
 }
 
 /* Instead of the system's: other processes have had their turn. */
-static int	holder_goes_on;
+static int	holder_goes_on, turns;
 
 int
 sched_yield(void)
 {
+	turns++;
 	if (holder_goes_on) {
 		usleep(2 * CATALOGUE_WAIT_US);
 		atomic_store(&st[0]->h->lock, 0);
@@ -465,9 +466,18 @@ test_lock_wait(void)
 	world_open(10);
 	world_fill();
 	atomic_store(&st[0]->h->lock, inc_of(1));
+	turns = 0;
 	CU_ASSERT_EQUAL(hold(0, 'H', "t", &e), E_AGAIN);
+	CU_ASSERT(turns > 0);
+	turns = 0;
+	CU_ASSERT_EQUAL(hold(0, 'H', "t", &e), E_AGAIN);
+	CU_ASSERT_EQUAL(turns, 0);	/* the same holder: no second wait */
+	atomic_store(&st[0]->h->lock, inc_of(2));
 	holder_goes_on = 1;
 	CU_ASSERT_EQUAL(hold(0, 'H', "t", &e), E_OK);
+	CU_ASSERT_EQUAL(atomic_load(&st[0]->h->lock), 0);
+	atomic_store(&st[0]->h->lock, inc_of(1));
+	CU_ASSERT_EQUAL(hold(0, 'H', "u", &e), E_OK);
 	holder_goes_on = 0;
 	CU_ASSERT_EQUAL(atomic_load(&st[0]->h->lock), 0);
 	world_close();

@@ -266,7 +266,9 @@ def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 
 
-READY, PROGRESS, BEAT, BROKEN, STOP, LANE, LISTEN = 10, 11, 12, 13, 20, 21, 24
+READY, PROGRESS, BEAT, BROKEN = 10, 11, 12, 13
+STOP, LANE, LISTEN, UNLISTEN = 20, 21, 24, 25
+OBEYED = [struct.pack("<H", t) for t in (STOP, UNLISTEN)]   # whatever they hold
 
 
 def nasty_packets(r):
@@ -279,7 +281,7 @@ def nasty_packets(r):
         data = bytearray(r.choice((good, nc.pack(PROGRESS, 1), r.randbytes(130))))
         for _ in range(r.randint(1, 3)):
             data[r.randrange(len(data))] ^= 1 << r.randrange(8)
-        if data[6:8] != struct.pack("<H", STOP):
+        if data[6:8] not in OBEYED:
             yield bytes(data)
 
 
