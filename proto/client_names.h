@@ -87,6 +87,9 @@
 #define request_free		wharf_in_request_free
 #define request_make		wharf_in_request_make
 #define request_to		wharf_in_request_to
+#define sealed_make		wharf_in_sealed_make
+#define sealed_map		wharf_in_sealed_map
+#define sealed_size		wharf_in_sealed_size
 #define seat_arm		wharf_in_seat_arm
 #define seat_begin		wharf_in_seat_begin
 #define seat_break		wharf_in_seat_break

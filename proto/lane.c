@@ -12,27 +12,22 @@
  * lane that we call damaged.  The seals keep it from cutting the memory short
  * under us (SIGBUS).
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE		/* memfd_create, F_ADD_SEALS */
-#endif
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proto/lane.h"
+#include "proto/sealed.h"
 
 #define LANE_MAGIC	0x314e4c57u		/* "WLN1" */
 #define LANE_HEAD	4096u			/* bytes before the rings */
 #define LANE_MIN	(64u << 10)
 #define LANE_MAX	(64u << 20)
-#define LANE_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define RECORD		8u			/* bytes before each frame */
 #define SKIP		UINT32_MAX		/* length: go on at the start */
 
@@ -94,37 +89,17 @@ lane_size_good(size_t ring_bytes)
 	    (ring_bytes & (ring_bytes - 1)) == 0;
 }
 
-static int
-lane_write_head(int fd, size_t ring_bytes)
-{
-	uint32_t	head[2] = { LANE_MAGIC, (uint32_t)ring_bytes };
-
-	if (ftruncate(fd, (off_t)lane_map_bytes(ring_bytes)) == -1)
-		return -1;
-	if (pwrite(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
-		return -1;
-	return fcntl(fd, F_ADD_SEALS, LANE_SEALS);
-}
-
 int
 lane_create(size_t ring_bytes)
 {
-	int	fd, saved;
+	const uint32_t	head[2] = { LANE_MAGIC, (uint32_t)ring_bytes };
 
 	if (!lane_size_good(ring_bytes)) {
 		errno = EINVAL;
 		return -1;
 	}
-	fd = memfd_create("wharf-lane", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd == -1)
-		return -1;
-	if (lane_write_head(fd, ring_bytes) == -1) {
-		saved = errno;
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
+	return sealed_make("wharf-lane", lane_map_bytes(ring_bytes), head,
+	    sizeof(head));
 }
 
 /* The ring size when the descriptor is a lane of this version, else 0. */
@@ -132,15 +107,13 @@ static size_t
 lane_check(int fd)
 {
 	uint32_t	head[2];
-	struct stat	st;
-	int		seals = fcntl(fd, F_GET_SEALS);
+	size_t		size = sealed_size(fd);
 
-	if (seals == -1 || (seals & LANE_SEALS) != LANE_SEALS ||
-	    fstat(fd, &st) == -1 ||
+	if (size == 0 ||
 	    pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head))
 		return 0;
 	if (head[0] != LANE_MAGIC || !lane_size_good(head[1]) ||
-	    (uint64_t)st.st_size != lane_map_bytes(head[1]))
+	    size != lane_map_bytes(head[1]))
 		return 0;
 	return head[1];
 }
@@ -159,10 +132,8 @@ lane_map(int memfd, enum lane_end end)
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		return NULL;
 	l->ring_bytes = ring;
-	l->map_bytes = lane_map_bytes(ring);
-	base = mmap(NULL, l->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    memfd, 0);
-	if (base == MAP_FAILED) {
+	base = sealed_map(memfd, lane_map_bytes(ring), &l->map_bytes);
+	if (base == NULL) {
 		free(l);
 		return NULL;
 	}

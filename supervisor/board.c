@@ -5,19 +5,16 @@
  * builds never read each other's numbers.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "proto/sealed.h"
 #include "supervisor/board.h"
 
 #define BOARD_MAGIC	0x32425257u	/* "WRB2" */
-#define BOARD_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define BOARD_PLACES	4096		/* more is nonsense */
 #define STEPS		8		/* linear steps per power of two */
 #define STEP_BITS	3
@@ -88,21 +85,10 @@ board_size(unsigned n)
 int
 board_create(unsigned n)
 {
-	struct shared	 head = { .magic = BOARD_MAGIC, .n = n,
+	struct shared	head = { .magic = BOARD_MAGIC, .n = n,
 			    .place_size = sizeof(struct board_actor) };
-	int		 fd, saved;
 
-	fd = memfd_create("wharf-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd == -1)
-		return -1;
-	if (ftruncate(fd, (off_t)board_size(n)) == 0 &&
-	    pwrite(fd, &head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
-	    fcntl(fd, F_ADD_SEALS, BOARD_SEALS) == 0)
-		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
+	return sealed_make("wharf-board", board_size(n), &head, sizeof(head));
 }
 
 static int
@@ -116,22 +102,12 @@ board_is_ours(const struct shared *m, size_t size)
 struct board *
 board_map(int fd)
 {
-	struct board	*b;
-	struct stat	 st;
-	int		 seals = fcntl(fd, F_GET_SEALS);
+	struct board	*b = calloc(1, sizeof(*b));
 
-	if (fstat(fd, &st) == -1 || seals == -1)
+	if (b == NULL)
 		return NULL;
-	if ((size_t)st.st_size < sizeof(struct shared) ||
-	    (seals & BOARD_SEALS) != BOARD_SEALS) {
-		errno = EINVAL;
-		return NULL;
-	}
-	if ((b = calloc(1, sizeof(*b))) == NULL)
-		return NULL;
-	b->size = (size_t)st.st_size;
-	b->mem = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (b->mem == MAP_FAILED) {
+	b->mem = sealed_map(fd, sizeof(struct shared), &b->size);
+	if (b->mem == NULL) {
 		free(b);
 		return NULL;
 	}

@@ -4,16 +4,12 @@
  * and of the size that its head says.
  */
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "proto/sealed.h"
 #include "supervisor/catalogue_impl.h"
-
-#define SEALS		(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 static size_t
 catalogue_size(unsigned stores)
@@ -33,23 +29,13 @@ int
 catalogue_create(unsigned stores, unsigned names)
 {
 	const uint32_t	head[] = { CATALOGUE_MAGIC, stores, names, CATALOGUE_MOST };
-	int		fd, saved;
 
 	if (!limits_are_right(stores, names)) {
 		errno = EINVAL;
 		return -1;
 	}
-	fd = memfd_create("wharf-catalogue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd == -1)
-		return -1;
-	if (ftruncate(fd, (off_t)catalogue_size(stores)) == 0 &&
-	    pwrite(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
-	    fcntl(fd, F_ADD_SEALS, SEALS) == 0)
-		return fd;
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return -1;
+	return sealed_make("wharf-catalogue", catalogue_size(stores), head,
+	    sizeof(head));
 }
 
 static int
@@ -63,22 +49,12 @@ head_is_right(const struct catalogue *c)
 struct catalogue *
 catalogue_map(int fd)
 {
-	struct catalogue	*c;
-	struct stat		 st;
-	int			 seals = fcntl(fd, F_GET_SEALS);
+	struct catalogue	*c = calloc(1, sizeof(*c));
 
-	if (fstat(fd, &st) == -1 || seals == -1)
+	if (c == NULL)
 		return NULL;
-	if ((size_t)st.st_size < sizeof(struct head) ||
-	    (seals & SEALS) != SEALS) {
-		errno = EINVAL;
-		return NULL;
-	}
-	if ((c = calloc(1, sizeof(*c))) == NULL)
-		return NULL;
-	c->size = (size_t)st.st_size;
-	c->h = mmap(NULL, c->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (c->h == MAP_FAILED) {
+	c->h = sealed_map(fd, sizeof(struct head), &c->size);
+	if (c->h == NULL) {
 		free(c);
 		return NULL;
 	}

@@ -8,17 +8,14 @@
  * 2 The row is a part of the tag, so which rows are used says nothing about a
  *   password to who does not have the secret.
  */
-#include <fcntl.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "proto/sealed.h"
 #include "supervisor/known.h"
-
-#define KNOWN_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct tag {
 	_Atomic uint64_t	w[2];
@@ -39,30 +36,26 @@ int
 known_create(void)
 {
 	uint8_t	secret[KNOWN_SECRET];
-	int	fd = memfd_create("wharf-known", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd == -1)
+	if (getrandom(secret, sizeof(secret), 0) != (ssize_t)sizeof(secret))
 		return -1;
-	if (getrandom(secret, sizeof(secret), 0) == (ssize_t)sizeof(secret) &&
-	    ftruncate(fd, (off_t)sizeof(struct known)) == 0 &&
-	    pwrite(fd, secret, sizeof(secret), 0) == (ssize_t)sizeof(secret) &&
-	    fcntl(fd, F_ADD_SEALS, KNOWN_SEALS) == 0)
-		return fd;
-	close(fd);
-	return -1;
+	return sealed_make("wharf-known", sizeof(struct known), secret,
+	    sizeof(secret));
 }
 
 struct known *
 known_map(int fd)
 {
-	struct stat	 st;
-	void		*p;
+	void	*p;
+	size_t	 size;
 
-	if (fstat(fd, &st) == -1 || st.st_size != (off_t)sizeof(struct known))
+	if ((p = sealed_map(fd, sizeof(struct known), &size)) == NULL)
 		return NULL;
-	p = mmap(NULL, sizeof(struct known), PROT_READ | PROT_WRITE,
-	    MAP_SHARED, fd, 0);
-	return p == MAP_FAILED ? NULL : p;
+	if (size == sizeof(struct known))
+		return p;
+	munmap(p, size);
+	errno = EINVAL;
+	return NULL;
 }
 
 void
