@@ -84,9 +84,24 @@ enum err	 store_grow(struct store *, size_t vallen);
 struct shard_result store_nothing(const struct shard_write *);
 
 /* store_kv.c: what the handlers of single records share. */
-struct shard_write store_asked(const struct frame *);
-enum err	 store_wrote(struct store *, const struct msg *, unsigned slot,
-		    enum err, const struct shard_result *, struct frame *r);
+
+/* A write of one record, from its message to its answer. */
+struct write_op {
+	struct store		*st;
+	const struct msg	*m;
+	struct shard_key	 k;
+	struct shard_write	 asked;
+	struct shard_result	 res;		/* until the call: nothing done */
+};
+/* Before the shard's call: fills it in; errors of store_admit. */
+enum err	 store_write(struct write_op *, struct actor *,
+		    const struct msg *, const char *types);
+/*
+ * Behind it, with what it gave: the answer.  n (or NULL): the number that the
+ * record has when E_OK, and its text is the answer's value if this write put
+ * it there.  E_PENDING, E_AGAIN.
+ */
+enum err	 store_wrote(const struct write_op *, enum err, const int64_t *n);
 /* Milliseconds left, 0 none. */
 int64_t		 store_left(const struct store *, const struct record *);
 /*

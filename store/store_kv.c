@@ -94,7 +94,35 @@ store_value(const struct record *rec, uint8_t type, uint8_t buf[NUMBER_TEXT],
 	return E_OK;
 }
 
-struct shard_write
+enum err
+store_on_put(struct actor *a, const struct msg *m)
+{
+	struct write_op	 w;
+	enum err	 e;
+
+	if ((e = store_write(&w, a, m, "KHS")) != E_OK)
+		return e;
+	/* Contract 1.1: at least one byte; members of sets have none. */
+	if ((w.asked.vallen == 0) != (w.k.type == TYPE_SET))
+		return E_PARAM;
+	if ((e = store_grow(w.st, w.asked.vallen)) == E_OK)
+		e = shard_put(store_shard(w.st), &w.k, &w.asked, &w.res);
+	return store_wrote(&w, e, NULL);
+}
+
+enum err
+store_on_del(struct actor *a, const struct msg *m)
+{
+	struct write_op	 w;
+	enum err	 e;
+
+	if ((e = store_write(&w, a, m, "KHSZ")) != E_OK)
+		return e;
+	e = shard_del(store_shard(w.st), &w.k, &w.asked, &w.res);
+	return store_wrote(&w, e, NULL);
+}
+
+static struct shard_write
 store_asked(const struct frame *f)
 {
 	return (struct shard_write){
@@ -105,53 +133,34 @@ store_asked(const struct frame *f)
 }
 
 enum err
-store_on_put(struct actor *a, const struct msg *m)
+store_write(struct write_op *w, struct actor *a, const struct msg *m,
+    const char *types)
 {
-	struct store		*st = a->self;
-	struct shard_write	 w = store_asked(&m->f);
-	struct shard_result	 res;
-	struct shard_key	 k;
-	struct frame		 r;
-	enum err		 e;
-
-	if ((e = store_admit(st, m, "KHS", &k)) != E_OK)
-		return e;
-	/* Contract 1.1: at least one byte; members of sets have none. */
-	if ((w.vallen == 0) != (k.type == TYPE_SET))
-		return E_PARAM;
-	res = store_nothing(&w);
-	if ((e = store_grow(st, w.vallen)) == E_OK)
-		e = shard_put(store_shard(st), &k, &w, &res);
-	memset(&r, 0, sizeof(r));
-	return store_wrote(st, m, k.slot, e, &res, &r);
+	w->st = a->self;
+	w->m = m;
+	w->asked = store_asked(&m->f);
+	w->res = store_nothing(&w->asked);
+	return store_admit(w->st, m, types, &w->k);
 }
 
 enum err
-store_on_del(struct actor *a, const struct msg *m)
+store_wrote(const struct write_op *w, enum err e, const int64_t *n)
 {
-	struct store		*st = a->self;
-	struct shard_write	 w = store_asked(&m->f);
-	struct shard_result	 res;
-	struct shard_key	 k;
-	struct frame		 r;
-	enum err		 e;
+	struct frame	r;
+	uint8_t		text[NUMBER_TEXT];
 
-	if ((e = store_admit(st, m, "KHSZ", &k)) != E_OK)
-		return e;
-	e = shard_del(store_shard(st), &k, &w, &res);
-	memset(&r, 0, sizeof(r));
-	return store_wrote(st, m, k.slot, e, &res, &r);
-}
-
-enum err
-store_wrote(struct store *st, const struct msg *m, unsigned slot, enum err e,
-    const struct shard_result *res, struct frame *r)
-{
 	if (e == E_AGAIN)
 		return e;
 	if (e == E_DAMAGED)
-		store_damaged(st, slot);
-	r->ver = res->version;
-	r->flags = res->vererror ? FRAME_VERERROR : 0;
-	return store_answer(st, m, e, r, res->lsn, 1);
+		store_damaged(w->st, w->k.slot);
+	memset(&r, 0, sizeof(r));
+	r.ver = w->res.version;
+	r.flags = w->res.vererror ? FRAME_VERERROR : 0;
+	if (n != NULL && e == E_OK && !w->res.vererror)
+		r.score = *n;
+	if (n != NULL && w->res.written) {
+		r.val = text;
+		r.vallen = (uint32_t)number_put(text, *n);
+	}
+	return store_answer(w->st, w->m, e, &r, w->res.lsn, 1);
 }
