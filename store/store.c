@@ -2,15 +2,15 @@
  * store.c: main of wharf-store: one actor that owns one shard.
  *
  * The way of a write: mailbox -> actor_dispatch -> store_on_put -> shard_put
- * (log buffer, data file) -> held here -> log thread -> store_wake ->
- * store_release -> mailbox.  A read leaves at once unless it met a record that
- * the log has not released yet.
+ * (log buffer, data file) -> held (store_answer.c) -> log thread ->
+ * store_wake -> answers_release -> mailbox.  A read leaves at once unless it
+ * met a record that the log has not released yet.
  *
  * Fatal: a shard that cannot be opened (exit 1, or ACTOR_EXIT_REFUSED when it
  * is somebody else's).  A failed write or sync is not: the shard goes on
  * reading, and when the disk works again the process exits to recover.
  *
- * Bounds: HELD_MAX answers held, OUT_HIGH bytes of answers per link; beyond
+ * Bounds: ANSWERS_MAX answers held, OUT_HIGH bytes of answers per link; beyond
  * either the link is not read.
  */
 #include <errno.h>
@@ -23,13 +23,12 @@
 #include "proto/slot.h"
 #include "store/check.h"
 #include "store/store.h"
+#include "store/store_answer.h"
 #include "store/store_cache.h"
 #include "store/store_export.h"
 #include "store/store_list.h"
 #include "supervisor/log.h"
 
-#define HELD_LEAST	256u		/* a small ring stays in the cache */
-#define HELD_MAX	65536u
 #define OUT_HIGH	(8u << 20)	/* bytes */
 #define TICK		0.1		/* s */
 #define WORK_PAUSE	0.0002		/* s between steps of background work */
@@ -49,10 +48,7 @@ struct store {
 	struct ev_check	 turn;
 	struct ev_prepare sleep;
 	struct ev_timer	 tick, work, probe, stop;
-	struct held	*held;		/* ring of held_size */
-	struct held_text *texts;	/* of the same answers */
-	unsigned	 held_size, held_first, held_count;
-	uint64_t	 held_bytes;
+	struct answers	*answers;
 	int		 choked;	/* a link's answers pile up */
 	int		 stopping;
 	mono_t		 stop_late;	/* then it goes, whatever waits */
@@ -63,7 +59,6 @@ struct store {
 	struct part	*part;
 	struct many	*parts;		/* done in part, kept by their links */
 	uint64_t	 batches;	/* of the log, already timed */
-	int64_t		 slow_us;	/* log.slow */
 	mono_t		 full;		/* last seen without space; .us 0: told over */
 };
 
@@ -81,11 +76,7 @@ static void	 store_tick(struct ev_loop *, struct ev_timer *, int);
 static void	 store_work(struct ev_loop *, struct ev_timer *, int);
 static void	 store_probe(struct ev_loop *, struct ev_timer *, int);
 static void	 store_leave(struct ev_loop *, struct ev_timer *, int);
-static int	 store_held_grow(struct store *);
-static void	 store_release(struct store *);
 static void	 store_fail(struct store *);
-static void	 store_send(struct store *, struct link *, const struct held *,
-		    const struct msg *);
 static void	 store_gauges(struct store *);
 static void	 store_tell_full(struct store *);
 static void	 store_time_log(struct store *);
@@ -111,7 +102,7 @@ main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--check") == 0)
 		return check_main(argc - 2, argv + 2);
-	if ((self = calloc(1, sizeof(*self))) == NULL || !store_held_grow(self))
+	if ((self = calloc(1, sizeof(*self))) == NULL)
 		fatal("store: no memory");
 	actor_init(&self->actor, argc, argv, "store", FROM_STORE, store_table,
 	    &store_hooks, self);
@@ -127,8 +118,7 @@ main(int argc, char **argv)
 	if (shard_close(self->shard, code == ACTOR_EXIT_OK) != E_OK)
 		log_warnx("store: not closed in order, will recover from the log");
 	actor_free(&self->actor);
-	free(self->held);
-	free(self->texts);
+	answers_free(self->answers);
 	free(self);
 	return code;
 }
@@ -208,7 +198,6 @@ store_watch(struct store *st)
 
 	st->now = mono_now();
 	st->wall = wall_ms();
-	st->slow_us = slow_limit(st->actor.conf);
 	ev_check_init(&st->turn, store_turn);
 	ev_set_priority(&st->turn, EV_MAXPRI);
 	ev_check_start(loop, &st->turn);
@@ -221,10 +210,12 @@ store_watch(struct store *st)
 	ev_timer_start(loop, &st->work);
 	ev_timer_init(&st->probe, store_probe, 0, PROBE_FIRST);
 	ev_timer_init(&st->stop, store_leave, STOP_LOOK, STOP_LOOK);
-	if ((st->lists = lists_new(&st->actor)) == NULL ||
+	if ((st->answers = answers_new(&st->actor)) == NULL ||
+	    (st->lists = lists_new(&st->actor)) == NULL ||
 	    (st->exports = exports_new(&st->actor)) == NULL ||
 	    (st->part = part_new(&st->actor)) == NULL)
 		fatal("store: no memory");
+	answers_set_slow(st->answers, slow_limit(st->actor.conf));
 }
 
 /* The socket that outside nng programs dial first. */
@@ -287,7 +278,7 @@ store_part(struct store *st)
 int
 store_can_hold(struct store *st)
 {
-	return st->held_count < st->held_size || store_held_grow(st);
+	return answers_room(st->answers);
 }
 
 int64_t
@@ -314,7 +305,7 @@ store_may(struct store *st, const struct msg *m)
 	enum err	e = store_may_now(st, m);
 
 	if (e == E_OK && (!store_can_hold(st) ||
-	    st->held_bytes > OUT_HIGH * 4ull))
+	    answers_bytes(st->answers) > OUT_HIGH * 4ull))
 		return E_AGAIN;		/* until store_wake */
 	return e;
 }
@@ -397,189 +388,23 @@ store_link_gone(const struct store *st, uint64_t link)
 	return link_find(st->actor.mailbox, link) == NULL;
 }
 
-/* Doubles the ring: 1, or 0 when it is as big as may be or memory is short. */
-static int
-store_held_grow(struct store *st)
-{
-	unsigned		 size = st->held_size * 2, i, from;
-	struct held		*held;
-	struct held_text	*texts;
-
-	if (size == 0)
-		size = HELD_LEAST;
-	if (size > HELD_MAX)
-		return 0;
-	held = calloc(size, sizeof(*held));
-	texts = calloc(size, sizeof(*texts));
-	if (held == NULL || texts == NULL) {
-		free(held);
-		free(texts);
-		return 0;
-	}
-	for (i = 0; i < st->held_count; i++) {
-		from = (st->held_first + i) &
-		    (st->held_size - 1);
-		held[i] = st->held[from];
-		texts[i] = st->texts[from];
-	}
-	free(st->held);
-	free(st->texts);
-	st->held = held;
-	st->texts = texts;
-	st->held_first = 0;
-	st->held_size = size;
-	return 1;
-}
-
-/* The slow log wants to know whose answer it was that waited. */
-static void
-store_note(struct store *st, struct held *h, const struct msg *m)
-{
-	struct held_text	*t = &st->texts[h - st->held];
-
-	h->since = mono_now();
-	t->tablen = slow_cut(t->tab, m->f.tab, m->f.tablen);
-	t->keylen = slow_cut(t->key, m->f.key, m->f.keylen);
-	t->vallen = m->f.vallen;
-}
-
-/* In this turn, unless it has waited since an earlier one. */
-static mono_t
-store_came(const struct store *st, const struct msg *m)
-{
-	return m->since.us != 0 ? m->since : st->now;
-}
-
+/* It came in this turn, unless it has waited since an earlier one. */
 enum err
 store_answer(struct store *st, const struct msg *m, enum err status,
     const struct frame *r, uint64_t lsn, int write)
 {
-	struct held	*h, now;
-
-	if (lsn <= shard_released(st->shard)) {
-		now = (struct held){ .came = store_came(st, m), .r = *r,
-		    .status = status, .write = write };
-		now.r.id = m->f.id;
-		now.r.msg = m->f.msg;
-		store_send(st, m->link, &now, m);
-		return E_PENDING;
-	}
-	h = &st->held[(st->held_first + st->held_count) &
-		    (st->held_size - 1)];
-	*h = (struct held){ .lsn = lsn, .link = link_id(m->link),
-	    .came = store_came(st, m), .r = *r, .status = status,
-	    .write = write };
-	h->r.id = m->f.id;
-	h->r.msg = m->f.msg;
-	store_note(st, h, m);
-	if (r->vallen > 0) {
-		if ((h->val = malloc(r->vallen)) == NULL) {
-			h->status = write ? E_UNSURE : E_NOMEM;
-			h->r.vallen = 0;
-		} else
-			memcpy(h->val, r->val, r->vallen);
-		h->r.val = h->val;
-	}
-	st->held_bytes += h->r.vallen;
-	st->held_count++;
+	answers_give(st->answers, m, m->since.us != 0 ? m->since : st->now,
+	    status, r, lsn, shard_released(st->shard), write);
 	return E_PENDING;
 }
 
-/* m: the request, when its answer was not held. */
-static void
-store_slow(struct store *st, const struct held *h, const struct msg *m,
-    mono_t now)
-{
-	struct slow_entry	 e = { .inc = st->actor.inc };
-	const struct held_text	*t;
-
-	e.total = mono_diff(h->came, now);
-	e.status = (uint32_t)err_http(h->status);
-	slow_name(&e, msg_name(h->r.msg));
-	if (m != NULL) {
-		e.tablen = slow_cut(e.tab, m->f.tab, m->f.tablen);
-		e.keylen = slow_cut(e.key, m->f.key, m->f.keylen);
-		e.vallen = m->f.vallen;
-	} else {
-		t = &st->texts[h - st->held];
-		e.tablen = slow_cut(e.tab, t->tab, t->tablen);
-		e.keylen = slow_cut(e.key, t->key, t->keylen);
-		e.vallen = t->vallen;
-		e.held = mono_diff(h->since, now);
-	}
-	if (!h->write)
-		e.vallen = h->r.vallen;
-	slow_put(board_slow(st->actor.my), &e);
-}
-
-static void
-store_send(struct store *st, struct link *l, const struct held *h,
-    const struct msg *m)
-{
-	struct board_actor	*b = st->actor.my;
-	mono_t			 now = mono_now();
-	int64_t			 us = mono_diff(h->came, now);
-	int			 http = err_http(h->status);
-
-	board_add(b, BC_REQUESTS, 1);
-	if (http >= 500)
-		board_add(b, BC_ERRORS, 1);
-	else if (http >= 400)
-		board_add(b, BC_REFUSED, 1);
-	board_add(b, BC_BYTES_OUT, h->r.vallen);
-	board_time(b, h->write ? BH_WRITE : BH_READ, us);
-	if (us >= st->slow_us)
-		store_slow(st, h, m, now);
-	link_reply(l, h->r.msg, h->r.id, h->status, &h->r);
-}
-
-/* Answers, in order, what the log has released. */
-static void
-store_release(struct store *st)
-{
-	uint64_t	 mark = shard_released(st->shard);
-	struct held	*h;
-	struct link	*l;
-
-	while (st->held_count > 0) {
-		h = &st->held[st->held_first];
-		if (h->lsn > mark)
-			break;
-		if ((l = link_find(st->actor.mailbox, h->link)) != NULL)
-			store_send(st, l, h, NULL);
-		st->held_bytes -= h->r.vallen;
-		free(h->val);
-		st->held_first = (st->held_first + 1) &
-		    (st->held_size - 1);
-		st->held_count--;
-	}
-	if (st->held_count == 0)
-		st->held_first = 0;	/* keeps to the warm part of the ring */
-}
-
-/*
- * The log or a data file failed.  What waits may or may not be on the disk:
- * writes are told so, reads are told to come again.
- */
 static void
 store_fail(struct store *st)
 {
-	struct held	*h;
-	struct link	*l;
-
 	log_errorx("store: a write or sync failed; read-only until the disk "
-	    "works again, %u answers were waiting", st->held_count);
-	for (; st->held_count > 0; st->held_count--) {
-		h = &st->held[st->held_first];
-		h->status = h->write ? E_UNSURE : E_READONLY;
-		st->held_bytes -= h->r.vallen;
-		h->r.vallen = 0;
-		if ((l = link_find(st->actor.mailbox, h->link)) != NULL)
-			store_send(st, l, h, NULL);
-		free(h->val);
-		st->held_first = (st->held_first + 1) &
-		    (st->held_size - 1);
-	}
+	    "works again, %u answers were waiting",
+	    answers_count(st->answers));
+	answers_fail(st->answers);
 	ev_timer_again(st->actor.loop, &st->probe);
 }
 
@@ -612,7 +437,7 @@ store_wake(struct ev_loop *loop, struct ev_async *w, int events)
 	if (self->shard == NULL)
 		return;		/* still opening */
 	shard_poll(self->shard);
-	store_release(self);
+	answers_release(self->answers, shard_released(self->shard));
 	store_time_log(self);
 	if (shard_failed(self->shard) != E_OK && !ev_is_active(&self->probe))
 		store_fail(self);
@@ -681,8 +506,6 @@ store_gauges(struct store *st)
 	struct shard_stat	 s;
 
 	shard_stat(st->shard, &s);
-	board_set(b, BC_DEPTH, st->held_count);
-	board_set(b, BC_MEMORY, (int64_t)st->held_bytes);
 	board_set(b, BC_LOG_BATCHES, (int64_t)s.wal.batches);
 	board_set(b, BC_LOG_BYTES, (int64_t)s.wal.bytes);
 	board_set(b, BC_LOG_SEGMENTS, s.wal.segments);
@@ -700,6 +523,7 @@ store_gauges(struct store *st)
 	board_set(b, BC_INDEX_ENTRIES, (int64_t)s.index.entries);
 	board_set(b, BC_INDEX_BYTES, (int64_t)s.index.bytes);
 	board_set(b, BC_INDEX_BUILDS, (int64_t)s.index.builds);
+	answers_gauges(st->answers);
 	part_gauges(st->part);
 	board_set(b, BC_STATE, st->stopping ? BOARD_STOPPING :
 	    shard_failed(st->shard) != E_OK ? BOARD_READONLY :
@@ -740,7 +564,7 @@ store_on_reload(struct actor *a)
 {
 	struct store	*st = a->self;
 
-	st->slow_us = slow_limit(a->conf);
+	answers_set_slow(st->answers, slow_limit(a->conf));
 	shard_set_compact_bytes(st->shard,
 	    (uint64_t)conf_int(a->conf, CONF_STORES_COMPACT_BYTES));
 	shard_set_index_memory(st->shard,
@@ -774,13 +598,14 @@ store_leave(struct ev_loop *loop, struct ev_timer *w, int events)
 	(void)loop, (void)w, (void)events;
 	store_many_sweep(self);
 	kept = mailbox_resume_below(self->actor.mailbox, 0);
-	if (self->held_count == 0 && self->parts == NULL && kept == 0) {
+	if (answers_count(self->answers) == 0 && self->parts == NULL &&
+	    kept == 0) {
 		actor_exit(&self->actor, ACTOR_EXIT_OK);
 		return;
 	}
 	if (mono_diff(self->stop_late, mono_now()) >= 0) {
 		log_warnx("store: %u answers still wait for the log at the "
-		    "stop", self->held_count);
+		    "stop", answers_count(self->answers));
 		actor_exit(&self->actor, ACTOR_EXIT_OK);
 	}
 }

@@ -1,6 +1,5 @@
 /*
- * store.h: the inside of wharf-store: one actor, one shard, and the answers
- * that wait until their record is durable.
+ * store.h: the inside of wharf-store: one actor, one shard.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -8,23 +7,6 @@
 #include "proto/clock.h"
 #include "store/shard_num.h"
 #include "supervisor/actor.h"
-
-/* An answer that goes out when the log has reached lsn. */
-struct held {
-	uint64_t	 lsn;
-	uint64_t	 link;		/* link_id */
-	mono_t		 came, since;	/* it waits since */
-	struct frame	 r;		/* id, msg, version, flags, ttl, value */
-	enum err	 status;
-	int		 write;
-	uint8_t		*val;		/* owned copy of r.val, or NULL */
-};
-
-/* What the slow log says about a held answer's request. */
-struct held_text {
-	uint32_t	 tablen, keylen, vallen;	/* in full */
-	uint8_t		 tab[SLOW_TEXT], key[SLOW_TEXT];
-};
 
 struct store;
 struct part;		/* of the cache: this store's */
