@@ -493,6 +493,18 @@ world_settle(struct world *w)
 	}
 }
 
+void
+world_fill(struct world *w)
+{
+	unsigned	i;
+
+	world_init(w, &engine_tkrzw);
+	must(world_open(w) == E_OK, "open");
+	for (i = 0; i < 100; i++)
+		world_put(w, i, 100, 0);
+	world_settle(w);
+}
+
 /* --- checks --- */
 
 struct same {

@@ -59,6 +59,8 @@ void		 world_init(struct world *, const struct engine_ops *);
 void		 world_free(struct world *);	/* lets go of all, removes dir */
 enum err	 world_open(struct world *);
 enum err	 world_close(struct world *, int clean);
+/* A new one on tkrzw: keys 0..99 of 100 bytes each, settled. */
+void		 world_fill(struct world *);
 
 /* Appends to the log and sets; ttl: ms from now, 0 none. */
 void		 world_put(struct world *, unsigned key, size_t len, int64_t ttl);

@@ -1,15 +1,15 @@
 /*
  * index_world.c: see index_world.h.
  */
-#include <ftw.h>
-#include <pthread.h>
+#include <sys/resource.h>
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "proto/buf.h"
 #include "proto/slot.h"
 #include "tests/index_world.h"
+#include "tests/shard_rig.h"
 
 struct item		 items[ITEMS];
 static struct item		*in_order[ITEMS];	/* of engine keys */
@@ -19,7 +19,7 @@ char				 dir[96];
 static struct io		 gated;
 atomic_int		 gate;		/* builds wait at it */
 sem_t			 opened;
-static pthread_t		 loop;
+static int		 nice_of_loop;
 struct shard		*s;
 int64_t			 now;
 static size_t			 memory;
@@ -97,17 +97,18 @@ file_of(const struct item *x)
 	return slot_file(x->slot, 1, FILES);
 }
 
-static void
-notify(void *arg)
+/* Who builds is nice; checkpoints read too, and must not wait at the gate. */
+static int
+builds(void)
 {
-	(void)arg;
+	return getpriority(PRIO_PROCESS, 0) > nice_of_loop;
 }
 
 static ssize_t
 gated_pread(const struct io *io, int fd, void *p, size_t n, off_t off)
 {
 	(void)io;
-	if (atomic_load(&gate) && !pthread_equal(pthread_self(), loop))
+	if (atomic_load(&gate) && builds())
 		sem_wait(&opened);
 	return io_posix.pread(&io_posix, fd, p, n, off);
 }
@@ -119,7 +120,7 @@ open_shard(void)
 		.dir = dir, .ops = ops, .io = &gated, .node = 0x1234,
 		.stores = 1, .files = FILES, .segment = 1 << 20,
 		.sync = WAL_OS, .compact_bytes = 65536,
-		.index_memory = memory, .notify = notify
+		.index_memory = memory, .notify = shard_quiet
 	};
 	struct shard_opened	o;
 	enum err		e = shard_open(&s, &c, &o);
@@ -133,7 +134,6 @@ open_shard(void)
 void
 begin(const struct engine_ops *engine, uint64_t from)
 {
-	char		wal[128];
 	unsigned	i;
 
 	ops = engine;
@@ -143,32 +143,22 @@ begin(const struct engine_ops *engine, uint64_t from)
 	last = 0;
 	gated = io_posix;
 	gated.pread = gated_pread;
-	loop = pthread_self();
+	nice_of_loop = getpriority(PRIO_PROCESS, 0);
 	if (items[0].key == NULL)
 		make_items();
 	for (i = 0; i < ITEMS; i++)
 		items[i].there = 0;
 	snprintf(base, sizeof(base), "/tmp/test_index.XXXXXX");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(base));
-	snprintf(dir, sizeof(dir), "%s/0", base);
-	snprintf(wal, sizeof(wal), "%s/wal", dir);
-	CU_ASSERT_EQUAL_FATAL(mkdir(dir, 0700), 0);
-	CU_ASSERT_EQUAL_FATAL(mkdir(wal, 0700), 0);
+	shard_base(base);
+	shard_dir(dir, sizeof(dir), base, 0);
 	open_shard();
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st, (void)flag, (void)f;
-	return remove(path);
 }
 
 void
 end(void)
 {
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	shard_drop(base);
 }
 
 /* A turn of the loop; the shard's wall clock is ours. */

@@ -15,18 +15,6 @@ chance(unsigned n)
 }
 
 static void
-fill(struct world *w)
-{
-	unsigned	i;
-
-	world_init(w, &engine_tkrzw);
-	CU_ASSERT_EQUAL_FATAL(world_open(w), E_OK);
-	for (i = 0; i < 100; i++)
-		world_put(w, i, 100, 0);
-	world_settle(w);
-}
-
-static void
 writes(struct world *w)
 {
 	static const int64_t	ttl[] = { 0, 0, 1000, 100000, 4000000 };
@@ -67,7 +55,7 @@ test_recount_tables(void)
 	unsigned		n, i;
 
 	for (n = 0; n < 40; n++) {
-		fill(&w);
+		world_fill(&w);
 		world_put(&w, 3, 500, 7200000);
 		world_put(&w, 5, 500, 7200000);
 		CU_ASSERT_EQUAL(world_close(&w, 1), E_OK);
@@ -130,7 +118,7 @@ test_table_sums(void)
 	unsigned	n;
 
 	for (n = 0; n < 12; n++) {
-		fill(&w);
+		world_fill(&w);
 		run_on(&w, 3 * n, 1);		/* two generations or one */
 		writes(&w);
 		CU_ASSERT_EQUAL(world_check(&w), 0);

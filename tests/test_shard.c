@@ -4,14 +4,13 @@
  * and a log that fails.  Everything runs on both engines.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "proto/slot.h"
 #include "store/shard.h"
+#include "tests/shard_rig.h"
 #include "tests/unit.h"
 
 #define FILES	3u
@@ -34,49 +33,21 @@ faulty_pwrite(const struct io *io, int fd, const void *p, size_t n, off_t off)
 }
 
 static void
-notify(void *arg)
-{
-	(void)arg;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st, (void)flag, (void)f;
-	return remove(path);
-}
-
-static void
 fresh_dir(void)
 {
-	char	wal[160];
-
 	snprintf(base, sizeof(base), "/tmp/test_shard.XXXXXX");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(base));
-	snprintf(dir, sizeof(dir), "%s/0", base);
-	snprintf(wal, sizeof(wal), "%s/wal", dir);
-	CU_ASSERT_EQUAL_FATAL(mkdir(dir, 0700), 0);
-	CU_ASSERT_EQUAL_FATAL(mkdir(wal, 0700), 0);
-}
-
-static void
-drop_dir(void)
-{
-	nftw(base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	shard_base(base);
+	shard_dir(dir, sizeof(dir), base, 0);
 }
 
 /* What a SIGKILL would leave: the files as they are at this moment. */
 static void
 crash_image(void)
 {
-	char	cmd[600], next[128];
+	char	was[128];
 
-	snprintf(next, sizeof(next), "%s/%u", base, ++copies);
-	/* A spare segment may get its name meanwhile: cp minds, we do not. */
-	snprintf(cmd, sizeof(cmd), "cp -a --sparse=always '%s' '%s' 2>&1 |"
-	    " grep -v 'No such file' >&2; test -d '%s/wal'", dir, next, next);
-	CU_ASSERT_EQUAL_FATAL(system(cmd), 0);
-	snprintf(dir, sizeof(dir), "%s", next);
+	snprintf(was, sizeof(was), "%s", dir);
+	shard_image(dir, sizeof(dir), base, ++copies, was);
 }
 
 static struct shard *
@@ -86,7 +57,7 @@ open_shard(const struct engine_ops *ops, struct shard_opened *opened)
 	struct shard_conf	 c = {
 		.dir = opened_dir, .ops = ops, .io = &faulty, .node = NODE,
 		.stores = 1, .files = FILES, .segment = 1 << 20,
-		.sync = WAL_ALWAYS, .compact_bytes = 65536, .notify = notify
+		.sync = WAL_ALWAYS, .compact_bytes = 65536, .notify = shard_quiet
 	};
 	struct shard_opened	 o;
 	struct shard		*s = NULL;
@@ -232,7 +203,7 @@ versions_on(const struct engine_ops *ops)
 	CHECK(write_key(s, 0, "b", "6", 1, (struct shard_write){ .create = 1 },
 	    &res), E_OK, 1, 0);
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	drop_dir();
+	shard_drop(base);
 }
 
 static void
@@ -259,7 +230,7 @@ dups_on(const struct engine_ops *ops)
 	CHECK(dup_write(s, 0, "d", 2, &res), E_OK, 2, 0);
 	CHECK(dup_write(s, 1, "d", 0, &res), E_OK, 2, 0);
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	drop_dir();
+	shard_drop(base);
 }
 
 static void
@@ -283,7 +254,7 @@ expiry_on(const struct engine_ops *ops)
 	CHECK(put(s, "t", "new", 0, &res), E_OK, 1, 0);
 	CU_ASSERT_EQUAL(get(s, "t", &g), E_OK);
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	drop_dir();
+	shard_drop(base);
 }
 
 static void
@@ -314,7 +285,7 @@ stamps_on(const struct engine_ops *ops)
 			crash_image();
 		CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
 	}
-	drop_dir();
+	shard_drop(base);
 }
 
 #define MODEL_KEYS	400
@@ -426,7 +397,7 @@ model_on(const struct engine_ops *ops)
 		CU_ASSERT_TRUE(st.data.bytes < 64u << 20);
 	}
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	drop_dir();
+	shard_drop(base);
 }
 
 static void
@@ -464,7 +435,7 @@ failing_log_on(const struct engine_ops *ops)
 	CU_ASSERT_EQUAL(get(s, "x", &g), E_OK);
 	CHECK(put(s, "x", "newer", 0, &res), E_OK, g.version + 1, 0);
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	drop_dir();
+	shard_drop(base);
 }
 
 /*
@@ -493,7 +464,7 @@ short_lives_on(const struct engine_ops *ops)
 	shard_stat(s, &st);
 	CU_ASSERT_TRUE(st.wal.segments <= FILES + 5);
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	drop_dir();
+	shard_drop(base);
 }
 
 /* What no record can hold never reaches the log. */
@@ -518,7 +489,7 @@ bound_on(const struct engine_ops *ops)
 	CHECK(put(s, "k", "v", 0, &res), E_OK, 1, 0);
 	CU_ASSERT_EQUAL(res.lsn, 1);
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	drop_dir();
+	shard_drop(base);
 }
 
 static void
@@ -542,7 +513,7 @@ out_of_range_on(const struct engine_ops *ops)
 	CU_ASSERT_EQUAL(get(s, "k", &g), E_OK);
 	CU_ASSERT_EQUAL(g.version, 1);
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
-	drop_dir();
+	shard_drop(base);
 }
 
 static void
@@ -551,7 +522,7 @@ wrong_owner(void)
 	struct shard_conf	 c = {
 		.dir = dir, .ops = &engine_tkrzw, .io = &faulty,
 		.node = NODE + 1, .stores = 1, .files = FILES,
-		.segment = 1 << 20, .notify = notify
+		.segment = 1 << 20, .notify = shard_quiet
 	};
 	struct shard_opened	 o;
 	struct shard		*s;
@@ -564,12 +535,9 @@ wrong_owner(void)
 	c.node = NODE;
 	c.stores = 2;
 	CU_ASSERT_EQUAL(shard_open(&s, &c, &o), E_STALE);
-	drop_dir();
+	shard_drop(base);
 }
 
-#define BOTH(fn)							\
-	static void fn##_tkrzw(void) { fn##_on(&engine_tkrzw); }	\
-	static void fn##_mem(void) { fn##_on(&engine_mem); }
 BOTH(versions)
 BOTH(dups)
 BOTH(expiry)
@@ -581,24 +549,15 @@ BOTH(bound)
 BOTH(short_lives)
 
 static const CU_TestInfo tests[] = {
-	{ (char *)"versions, tkrzw", versions_tkrzw },
-	{ (char *)"versions, memory", versions_mem },
-	{ (char *)"is_dup, tkrzw", dups_tkrzw },
-	{ (char *)"is_dup, memory", dups_mem },
-	{ (char *)"expiry, tkrzw", expiry_tkrzw },
-	{ (char *)"expiry, memory", expiry_mem },
-	{ (char *)"stamps, tkrzw", stamps_tkrzw },
-	{ (char *)"stamps, memory", stamps_mem },
-	{ (char *)"model, tkrzw", model_tkrzw },
-	{ (char *)"model, memory", model_mem },
-	{ (char *)"failing log, tkrzw", failing_log_tkrzw },
-	{ (char *)"failing log, memory", failing_log_mem },
-	{ (char *)"clock bound, tkrzw", bound_tkrzw },
-	{ (char *)"clock bound, memory", bound_mem },
-	{ (char *)"out of range, tkrzw", out_of_range_tkrzw },
-	{ (char *)"out of range, memory", out_of_range_mem },
-	{ (char *)"short lives, tkrzw", short_lives_tkrzw },
-	{ (char *)"short lives, memory", short_lives_mem },
+	ROWS(versions, "versions"),
+	ROWS(dups, "is_dup"),
+	ROWS(expiry, "expiry"),
+	ROWS(stamps, "stamps"),
+	ROWS(model, "model"),
+	ROWS(failing_log, "failing log"),
+	ROWS(bound, "clock bound"),
+	ROWS(out_of_range, "out of range"),
+	ROWS(short_lives, "short lives"),
 	{ (char *)"wrong owner", wrong_owner },
 	CU_TEST_INFO_NULL
 };

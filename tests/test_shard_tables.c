@@ -6,14 +6,13 @@
  *
  * WHARF_SEED and WHARF_STEPS make it another or a longer run.
  */
-#include <ftw.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "proto/clock.h"
 #include "proto/slot.h"
 #include "store/shard.h"
+#include "tests/shard_rig.h"
 #include "tests/unit.h"
 
 #define STORES	2u
@@ -35,19 +34,6 @@ struct world {
 /* --- the rig --- */
 
 static void
-notify(void *arg)
-{
-	(void)arg;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st, (void)flag, (void)f;
-	return remove(path);
-}
-
-static void
 new_catalogue(struct world *w)
 {
 	unsigned	i;
@@ -65,20 +51,15 @@ new_catalogue(struct world *w)
 static void
 world_init(struct world *w, const struct engine_ops *ops)
 {
-	char		wal[160];
 	unsigned	i;
 
 	memset(w, 0, sizeof(*w));
 	w->ops = ops;
 	w->fd = -1;
 	snprintf(w->base, sizeof(w->base), "/tmp/test_shard_tables.XXXXXX");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(w->base));
-	for (i = 0; i < STORES; i++) {
-		snprintf(w->dir[i], sizeof(w->dir[i]), "%s/%u", w->base, i);
-		snprintf(wal, sizeof(wal), "%s/wal", w->dir[i]);
-		CU_ASSERT_EQUAL_FATAL(mkdir(w->dir[i], 0700), 0);
-		CU_ASSERT_EQUAL_FATAL(mkdir(wal, 0700), 0);
-	}
+	shard_base(w->base);
+	for (i = 0; i < STORES; i++)
+		shard_dir(w->dir[i], sizeof(w->dir[i]), w->base, i);
 	w->copies = STORES;
 	new_catalogue(w);
 }
@@ -90,7 +71,7 @@ open_shard(struct world *w, unsigned i)
 		.dir = w->dir[i], .ops = w->ops, .io = &io_posix,
 		.node = NODE, .store = i, .stores = STORES, .files = FILES,
 		.segment = 1 << 20, .sync = WAL_ALWAYS,
-		.compact_bytes = 65536, .notify = notify,
+		.compact_bytes = 65536, .notify = shard_quiet,
 		.catalogue = w->cat[i], .inc = ++w->inc
 	};
 	struct shard_opened	o;
@@ -112,13 +93,9 @@ close_shard(struct world *w, unsigned i)
 static void
 kill_shard(struct world *w, unsigned i)
 {
-	char		cmd[600], next[100];
+	char	next[128];
 
-	snprintf(next, sizeof(next), "%s/%u", w->base, w->copies++);
-	snprintf(cmd, sizeof(cmd), "cp -a --sparse=always '%s' '%s' 2>&1 |"
-	    " grep -v 'No such file' >&2; test -d '%s/wal'", w->dir[i], next,
-	    next);
-	CU_ASSERT_EQUAL_FATAL(system(cmd), 0);
+	shard_image(next, sizeof(next), w->base, w->copies++, w->dir[i]);
 	shard_close(w->s[i], 0);
 	snprintf(w->dir[i], sizeof(w->dir[i]), "%s", next);
 	w->s[i] = NULL;
@@ -135,7 +112,7 @@ world_free(struct world *w)
 		catalogue_unmap(w->cat[i]);
 	}
 	close(w->fd);
-	nftw(w->base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	shard_drop(w->base);
 }
 
 /* One turn of a store's loop. */
@@ -528,20 +505,14 @@ test_conflict_mem(void)
 	conflict_on(&engine_mem, 1);
 }
 
-#define BOTH(fn)							\
-	static void fn##_tkrzw(void) { fn##_on(&engine_tkrzw); }	\
-	static void fn##_mem(void) { fn##_on(&engine_mem); }
 BOTH(types)
 BOTH(model)
 BOTH(expiry)
 
 static const CU_TestInfo tests[] = {
-	{ (char *)"types, tkrzw", types_tkrzw },
-	{ (char *)"types, memory", types_mem },
-	{ (char *)"model, tkrzw", model_tkrzw },
-	{ (char *)"model, memory", model_mem },
-	{ (char *)"expiry, tkrzw", expiry_tkrzw },
-	{ (char *)"expiry, memory", expiry_mem },
+	ROWS(types, "types"),
+	ROWS(model, "model"),
+	ROWS(expiry, "expiry"),
 	{ (char *)"conflict after a stop", test_conflict_clean },
 	{ (char *)"conflict after a kill", test_conflict_killed },
 	{ (char *)"conflict, memory", test_conflict_mem },

@@ -6,14 +6,13 @@
 #ifndef TESTS_TYPES_RIG_H
 #define TESTS_TYPES_RIG_H
 
-#include <ftw.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "proto/clock.h"
 #include "proto/slot.h"
 #include "store/shard_num.h"
+#include "tests/shard_rig.h"
 #include "tests/unit.h"
 
 #define FILES	3u
@@ -37,7 +36,7 @@ static const struct kind kinds[] = {
 };
 #define KINDS	(sizeof(kinds) / sizeof(kinds[0]))
 
-static char			 dir[64];
+static char			 base[64], dir[96];
 static struct shard		*shard;
 static struct shard_result	 res;	/* of the last write */
 static const struct engine_ops	*sound;	/* what rotten_ops stand on */
@@ -84,25 +83,12 @@ rot_process(struct engine *e, const uint8_t *key, size_t keylen,
 /* --- a shard --- */
 
 static void
-notify(void *arg)
-{
-	(void)arg;
-}
-
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st, (void)flag, (void)f;
-	return remove(path);
-}
-
-static void
 shard_start(const struct engine_ops *ops)
 {
 	struct shard_conf	c = {
 		.dir = dir, .ops = &rotten_ops, .io = &io_posix, .node = NODE,
 		.stores = 1, .files = FILES, .segment = 1 << 20,
-		.sync = WAL_ALWAYS, .compact_bytes = 1 << 20, .notify = notify
+		.sync = WAL_ALWAYS, .compact_bytes = 1 << 20, .notify = shard_quiet
 	};
 	struct shard_opened	o;
 
@@ -116,12 +102,9 @@ shard_start(const struct engine_ops *ops)
 static void
 begin(const struct engine_ops *ops)
 {
-	char	wal[80];
-
-	snprintf(dir, sizeof(dir), "/tmp/types.XXXXXX");
-	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
-	snprintf(wal, sizeof(wal), "%s/wal", dir);
-	CU_ASSERT_EQUAL_FATAL(mkdir(wal, 0700), 0);
+	snprintf(base, sizeof(base), "/tmp/types.XXXXXX");
+	shard_base(base);
+	shard_dir(dir, sizeof(dir), base, 0);
 	shard_start(ops);
 }
 
@@ -129,7 +112,7 @@ static __attribute__((unused)) void
 end(void)
 {
 	CU_ASSERT_EQUAL(shard_close(shard, 1), E_OK);
-	nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	shard_drop(base);
 }
 
 static struct shard_key
@@ -321,12 +304,5 @@ expect_score(int64_t s, uint32_t version)
 	CU_ASSERT_EQUAL(got.score, s);
 	CU_ASSERT_EQUAL(got.version, version);
 }
-
-#define BOTH(fn)							\
-	static void fn##_tkrzw(void) { fn##_on(&engine_tkrzw); }	\
-	static void fn##_mem(void) { fn##_on(&engine_mem); }
-#define ROWS(fn, name)							\
-	{ (char *)name ", tkrzw", fn##_tkrzw },				\
-	{ (char *)name ", memory", fn##_mem }
 
 #endif

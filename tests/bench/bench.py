@@ -14,7 +14,6 @@ BENCH_ROUNDS, BENCH_SECONDS, BENCH_DIR, BENCH_JSON (a file for all results)
 import json
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -244,27 +243,21 @@ def intro(base):
 
 
 def main():
-    base = os.environ.get("BENCH_DIR", os.path.join(peers.BUILD, "bench.tmp"))
     full = os.environ.get("BENCH_FULL") == "1"
     rows = table_rows.full_rows() if full else table_rows.short_rows()
     rows.sort(key=lambda r: (r.lanes != "on", r.sync != "1s"))
-    shutil.rmtree(base, ignore_errors=True)
-    os.makedirs(base)
-    try:
+    with document.directory("bench") as base:
         text = intro(base)
         results = run(base, [r for r in rows if wanted(r.name)])
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
     met = document.table(["figure", "wanted", "measured", "met"],
                          [f.line(results) for f in FIGURES])
     print("\n" + met)
     if "BENCH_JSON" in os.environ:
         with open(os.environ["BENCH_JSON"], "w") as f:
             json.dump(results, f, indent=1)
-    if os.environ.get("BENCH_WRITE") == "1":
-        document.write({"": text, "Figures": met, "Rows": document.table(
-            HEAD, [line for name, sides in results.items() if name != "idle"
-                   for line in lines(name, sides)])})
+    document.publish({"": text, "Figures": met, "Rows": document.table(
+        HEAD, [line for name, sides in results.items() if name != "idle"
+               for line in lines(name, sides)])})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ of the open loop, 30), BENCH_WRITE=1 and BENCH_DIR as in bench.py.
 """
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import time
 import bench
 import document
 import peers
+from document import say
 from figures import Figure
 from node import wait_for
 
@@ -40,10 +40,6 @@ FIGURES = [
     Figure("p99.9 of GET while checkpoints and compaction run", "<=", 20,
            lambda r: r["p99.9"], " ms"),
 ]
-
-
-def say(text):
-    print(text, flush=True)
 
 
 def drive(w, keys, **args):
@@ -187,19 +183,5 @@ Machine: {machine}
                               "still")})
 
 
-def main():
-    base = os.environ.get("BENCH_DIR", os.path.join(
-        peers.BUILD, "bench-big.tmp"))
-    shutil.rmtree(base, ignore_errors=True)
-    os.makedirs(base)
-    try:
-        text = section(base, run(base))
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
-    print("\n" + text)
-    if os.environ.get("BENCH_WRITE") == "1":
-        document.write({"Many keys": text})
-
-
 if __name__ == "__main__":
-    main()
+    document.run("bench-big", "Many keys", lambda base: section(base, run(base)))

@@ -1,11 +1,15 @@
 """doc/benchmarks.md: a text before the first heading and sections by their
 headings, of which some are written by the runs and the others by hand."""
 
+import contextlib
 import os
 import platform
 import re
+import shutil
 import statistics
 import time
+
+import peers
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATH = os.path.join(os.environ.get(
@@ -35,6 +39,37 @@ def write(new):
     with open(PATH, "w") as f:
         f.write(replace(text, new))
     print("written: doc/benchmarks.md")
+
+
+@contextlib.contextmanager
+def directory(name):
+    """Where a run's nodes live: new, and gone behind it."""
+    base = os.environ.get("BENCH_DIR", os.path.join(
+        peers.BUILD, name + ".tmp"))
+    shutil.rmtree(base, ignore_errors=True)
+    os.makedirs(base)
+    try:
+        yield base
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def publish(new):
+    """Into the document, if that was asked for."""
+    if os.environ.get("BENCH_WRITE") == "1":
+        write(new)
+
+
+def run(name, heading, section):
+    """The main of a run that is one section: section(base) is its text."""
+    with directory(name) as base:
+        text = section(base)
+    print("\n" + text)
+    publish({heading: text})
+
+
+def say(text):
+    print(text, flush=True)
 
 
 def table(head, rows):

@@ -14,7 +14,6 @@ and BENCH_DIR as in bench.py.
 import json
 import math
 import os
-import shutil
 import statistics
 import sys
 import threading
@@ -26,6 +25,7 @@ import peers
 import places
 from bulk import mput, pour, sadd, zadd
 from client import Closed, Conn
+from document import say
 from figures import Figure
 from metrics import parse
 from node import wait_for
@@ -54,10 +54,6 @@ FIGURES = [
     Figure("their bytes gone after their end", "<=", 180,
            lambda r: max(x["bytes"] for x in r["runs"].values()), " s"),
 ] + places.FIGURES
-
-
-def say(text):
-    print(text, flush=True)
 
 
 class Reader(threading.Thread):
@@ -277,19 +273,5 @@ Machine: {machine}
            places=places.section(r), machine=document.machine(base))
 
 
-def main():
-    base = os.environ.get("BENCH_DIR", os.path.join(
-        peers.BUILD, "bench-expiry.tmp"))
-    shutil.rmtree(base, ignore_errors=True)
-    os.makedirs(base)
-    try:
-        text = section(base, run(base))
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
-    print("\n" + text)
-    if os.environ.get("BENCH_WRITE") == "1":
-        document.write({"Expiry and places": text})
-
-
 if __name__ == "__main__":
-    main()
+    document.run("bench-expiry", "Expiry and places", lambda base: section(base, run(base)))

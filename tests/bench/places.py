@@ -10,6 +10,7 @@ import bench
 import peers
 from bulk import mput, pour, zadd
 from client import Conn
+from document import say
 from figures import Figure, Missing
 from metrics import parse
 
@@ -42,10 +43,6 @@ FIGURES = [
     Figure("p99 of GET while indexes are built to its normal", "<=", 3,
            lambda r: got(r, "build", "p99") / got(r, "build", "p99 before")),
 ]
-
-
-def say(text):
-    print(text, flush=True)
 
 
 def medians(conn, targets):

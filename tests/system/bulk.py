@@ -5,13 +5,10 @@ import itertools
 import threading
 
 from client import Conn, build
+from slots import net
 
 BATCH = 1000        # items of an mput
 DEPTH = 64          # requests that a connection sends at once
-
-
-def netstrings(texts):
-    return b"".join(b"%d:%s," % (len(t), t) for t in texts)
 
 
 def mput(conn, pairs, query=""):
@@ -20,14 +17,14 @@ def mput(conn, pairs, query=""):
         part = pairs[i:i + BATCH]
         text = query() if callable(query) else query
         a = conn.ask("POST", "/hustdb/mput?" + text,
-                     netstrings(x for pair in part for x in pair))
+                     net(*(x for pair in part for x in pair)))
         assert a.status == 200 and a.body.count(b"\n200 ") + \
             a.body.startswith(b"200 ") == len(part), (a, a.body[:200])
 
 
 def mget(conn, keys, query=""):
     """[(status, version, value)] of at most 4096 keys."""
-    a = conn.ask("POST", "/hustdb/mget?" + query, netstrings(keys))
+    a = conn.ask("POST", "/hustdb/mget?" + query, net(*keys))
     assert a.status == 200, a
     out, body, at = [], a.body, 0
     while at < len(body):

@@ -17,6 +17,8 @@ import os
 import struct
 import time
 
+from slots import slot
+
 # -- the frame ----------------------------------------------------------------
 
 HEAD = struct.Struct("<4sBBHHHHBBQIIIIHHIIIIIqq16s16s")
@@ -55,14 +57,6 @@ class NngError(OSError):
 
 class ProtocolError(Exception):
     """The peer said something that doc/protocol.7 does not allow."""
-
-
-def slot(key):
-    """The slot of a key, 0..1023."""
-    h = 0
-    for byte in key:
-        h = (h * 31 + byte) & 0xFFFFFFFFFFFFFFFF
-    return h % 1024
 
 
 def deadline(seconds):

@@ -7,8 +7,8 @@ import re
 from client import enc
 from node import SMALL
 from pathrules import (BODY_MAX, I64, METHODS, NAMES, OFFSET_SYNC, SLOTS,
-                       TTL_MAX, U32, VER_MAX, Par, file_of, netstrings,
-                       netstrings_read, slot)
+                       TTL_MAX, U32, VER_MAX, Par, file_of, netstrings_read)
+from slots import net, slot
 from test_libwharf_types import (BY_RANK, BY_SCORE, COUNT, DEL, EXIST, EXPIRE,
                                  GET, INCR, LIST, MINUS, ONE_FILE, PERSIST, PLUS,
                                  PUT, RANK, REVERSE, STAT, STAT_ALL, VALUES,
@@ -111,8 +111,8 @@ class Row:
 
     def items(self, key):
         if self.c.base == "mput":
-            return netstrings(key, b"7", key + b"+", b"x y", key, b"8")
-        return netstrings(b"m", b"zz", b"m1")
+            return net(key, b"7", key + b"+", b"x y", key, b"8")
+        return net(b"m", b"zz", b"m1")
 
     def params(self, key, changes=()):
         """[(name, value)]: the required ones and the changes; None: without."""
@@ -247,8 +247,8 @@ class Row:
         key = self.key()
         good = self.items(key)
         for body in (b"", b"x", good[:-1], good + b"1:", b"0:," + good,
-                     b"0" + good, good + b"\n", netstrings(b"x" * 65537, b"1"),
-                     netstrings(*[b"a", b"b"] * 5000), netstrings(b"one")):
+                     b"0" + good, good + b"\n", net(b"x" * 65537, b"1"),
+                     net(*[b"a", b"b"] * 5000), net(b"one")):
             yield [self.ask("malformed", "items", self.params(key), key,
                             "POST", body)]
         key = self.key()

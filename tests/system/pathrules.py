@@ -3,9 +3,10 @@
 every row of the path table and compares with this; nothing here is read from
 that table."""
 
-import base64
 import collections
 import re
+
+import slots
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
 TTL_MAX, VER_MAX = 2592000, 4194303
@@ -311,26 +312,8 @@ def judge(c, method, query, body, get_writes=True):
     return Verdict(0, eff=eff)
 
 
-# -- where things lie: architecture 1 ---------------------------------------------
-
-def slot(data):
-    h = 0
-    for b in data:
-        h = (h * 31 + b) % SLOTS
-    return h
-
-
 def file_of(data):
-    s = slot(data)
-    return s % STORES * FILES + s // STORES % FILES
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
-
-
-def netstrings(*items):
-    return b"".join(b"%d:%s," % (len(i), i) for i in items)
+    return slots.file_of(data, STORES, FILES)
 
 
 def netstrings_read(body):

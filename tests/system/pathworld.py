@@ -4,8 +4,9 @@ of the records, after contract 1.2 to 1.7 and 2."""
 import json
 import re
 
-from pathrules import (FILES, I64, SLOTS, STATUS, STORES, VER_MAX, b64, file_of,
-                       judge, leading, netstrings_read, slot)
+from pathrules import (FILES, I64, SLOTS, STATUS, STORES, VER_MAX, file_of,
+                       judge, leading, netstrings_read)
+from slots import b64, slot
 from typemodel import Model, Rec
 
 

@@ -446,7 +446,8 @@ def test_nng_roles(guarded):
     n = start(guarded({"nng.mode": "0666", "nng.roles": ""},
                       workers=1, stores=1))
     here = os.path.dirname(os.path.abspath(__file__))
-    shutil.copy(os.path.join(here, "nng_client.py"), n.dir)
+    for f in ("nng_client.py", "slots.py"):
+        shutil.copy(os.path.join(here, f), n.dir)
     for d in (n.dir, n.run):
         os.chmod(d, 0o755)
 

@@ -16,6 +16,7 @@ import pytest
 from client import build, enc
 from load import Load
 from node import LONG, SMALL
+from slots import net
 
 CONNS = 32
 MOST = None if LONG else 1000 if SMALL else 5000
@@ -71,17 +72,13 @@ class Feed:
             self.bad.append((request[:100], reply.status))
 
 
-def netstrings(texts):
-    return b"".join(b"%d:%s," % (len(t), t) for t in (x.encode() for x in texts))
-
-
 def requests_of(pkgs):
     out = []
     for field in FIELDS:
         pairs = [x for n, f in pkgs.items() for x in (n, f[field])]
         for i in range(0, len(pairs), 400):
             out.append(build("POST", "/hustdb/mput?tb=" + field,
-                             netstrings(pairs[i:i + 400])))
+                             net(*(x.encode() for x in pairs[i:i + 400]))))
     for n, f in pkgs.items():
         section, size = table(f["Section"]), f["Installed-Size"]
         out += [build("POST", "/hustdb/sadd?tb=s:" + section, n.encode()),

@@ -15,6 +15,7 @@ import pytest
 
 from client import enc
 from node import LONG, SMALL, signal_pid, wait_for
+from slots import slot
 from test_libwharf import CREATE, OFF, SRC, Drive, way  # noqa: F401
 
 (GET, PUT, DEL, EXIST, INCR, ZADD, EXPIRE, PERSIST, RANK, COUNT, LIST, STAT,
@@ -498,12 +499,6 @@ def test_many_long(node, way, tab):
 def spread(d, n=60):
     """Keys of both stores: [(store, key)]."""
     keys = [b"spread-%d" % i for i in range(n)]
-
-    def slot(key):
-        s = 0
-        for b in key:
-            s = (s * 31 + b) % 1024
-        return s
     return [(slot(k) % 2, k) for k in keys]
 
 

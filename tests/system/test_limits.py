@@ -12,6 +12,7 @@ import nng_client as nc
 from client import Conn, enc
 from metrics import parse
 from node import BUILD, signal_pid, wait_for
+from slots import net
 from ways import Way, exact
 
 LOOK = 5                    # seconds between two looks (limits.h)
@@ -43,10 +44,6 @@ def drain(n):
     for i in range(FULL):
         assert n.delete("big%d" % i).status == 200
     wait_for("the node is no longer over", SOON, lambda: not is_over(n), 0.2)
-
-
-def net(*texts):
-    return b"".join(b"%d:%s," % (len(t), t) for t in texts)
 
 
 def body_of(command, key):

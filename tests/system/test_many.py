@@ -7,12 +7,9 @@ import pytest
 
 from client import Conn, build
 from node import signal_pid
+from slots import net, slot
 from ways import Way, exact
 from ways import direct, tb, way                                # noqa: F401
-
-
-def net(*texts):
-    return b"".join(b"%d:%s," % (len(t), t) for t in texts)
 
 
 def items(body):
@@ -129,13 +126,6 @@ def test_many_too_much_of_an_answer(nodes):
     w.conn.close()
 
 
-def slot_of(key):
-    h = 0
-    for b in key:
-        h = h * 31 + b
-    return h % 1024
-
-
 def test_many_with_a_store_down(nodes):
     """Only its own items fail; the others are done."""
     n = nodes({"limits.deadline": 1000}, workers=1, stores=3)
@@ -152,7 +142,7 @@ def test_many_with_a_store_down(nodes):
     finally:
         signal_pid(pid, signal.SIGCONT)
     for k, item in zip(keys, got):
-        if slot_of(k) % 3 == 1:
+        if slot(k) % 3 == 1:
             assert item == (504, 0, b"")
         else:
             assert item == (200, 1, b"v" + k)
@@ -188,7 +178,7 @@ def test_many_and_a_store_that_dies(halted):
         signal_pid(pid, signal.SIGKILL)
         got = items(c.recv().body)
     assert [s for s, _, _ in got] == [
-        504 if slot_of(k) % 2 == 1 else 200 for k in KEYS]
+        504 if slot(k) % 2 == 1 else 200 for k in KEYS]
     n.wait_whole()
     assert {s for s, _, _ in many(Way(n, "direct"), "mput", net(*PAIRS))} == {200}
 
@@ -210,7 +200,7 @@ def test_many_and_a_client_that_leaves(halted):
 def test_many_and_a_full_link(halted):
     """Who waits for room on a link gets 503 in the end, and nobody hangs."""
     n, pid = halted
-    big = [k for k in KEYS if slot_of(k) % 2 == 1][:4]
+    big = [k for k in KEYS if slot(k) % 2 == 1][:4]
     body = net(*[x for k in big for x in (k, b"x" * (1 << 20))])
     signal_pid(pid, signal.SIGSTOP)
     conns = [begin(n, "mput", body) for _ in range(12)]

@@ -13,13 +13,7 @@ import pytest
 
 from client import Conn, build, enc
 from node import signal_pid, wait_for
-
-
-def slot(data):
-    h = 0
-    for b in data:
-        h = (h * 31 + b) % 1024
-    return h
+from slots import net, slot
 
 
 def name_in(store, of=2):
@@ -124,10 +118,6 @@ def test_cursor_in_another_range(pair):
 
 
 # -- exports: all parts or none ---------------------------------------------------
-def net(*texts):
-    return b"".join(b"%d:%s," % (len(t), t) for t in texts)
-
-
 def fill(node, tb, count):
     for at in range(0, count, 4000):
         pairs = [t for i in range(at, min(at + 4000, count))

@@ -11,7 +11,7 @@ import pytest
 
 from client import Closed, Conn, enc
 from node import LONG, SMALL, Node, signal_pid, wait_for
-from nng_client import slot
+from slots import slot
 
 STORES = 3
 ADD = {"H": "hset?tb=%s&key=%s", "S": "sadd?tb=%s", "Z": "zadd?tb=%s&score=5"}
