@@ -8,6 +8,7 @@
 #ifndef PROTO_BUF_H
 #define PROTO_BUF_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -43,6 +44,26 @@ static inline uint64_t
 le64_get(const uint8_t *p)
 {
 	return (uint64_t)le32_get(p) | (uint64_t)le32_get(p + 4) << 32;
+}
+
+#define ORDERED_SIZE	8u
+
+/* Eight bytes that memcmp orders as the numbers. */
+static inline void
+ordered_put(uint8_t p[ORDERED_SIZE], int64_t n)
+{
+	uint64_t	v = htobe64((uint64_t)n ^ UINT64_C(1) << 63);
+
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline int64_t
+ordered_get(const uint8_t p[ORDERED_SIZE])
+{
+	uint64_t	v;
+
+	memcpy(&v, p, sizeof(v));
+	return (int64_t)(be64toh(v) ^ UINT64_C(1) << 63);
 }
 
 static inline void

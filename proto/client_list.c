@@ -16,7 +16,6 @@
 #include "proto/slot.h"
 
 #define CURSOR_VERSION	1
-#define SCORE_KEY	8u		/* bytes of a score in a last key */
 
 /* Where a listing stands. */
 struct place {
@@ -70,8 +69,7 @@ cursor_get(const struct wharf *w, const struct listing *l, struct place *p,
 static size_t
 last_key_put(uint8_t *out, const struct listing *l, const struct list_item *i)
 {
-	uint64_t	score = (uint64_t)i->score ^ UINT64_C(1) << 63;
-	size_t		n = 0;
+	size_t	n = 0;
 
 	if (l->order == LIST_KEYS) {
 		out[n++] = i->type;
@@ -79,9 +77,10 @@ last_key_put(uint8_t *out, const struct listing *l, const struct list_item *i)
 			memcpy(out + n, i->tab, i->tablen);
 		n += i->tablen;
 		out[n++] = 0;
-	} else
-		for (; n < SCORE_KEY; n++)
-			out[n] = (uint8_t)(score >> (56 - 8 * n));
+	} else {
+		ordered_put(out, i->score);
+		n = ORDERED_SIZE;
+	}
 	memcpy(out + n, i->key, i->keylen);
 	return n + i->keylen;
 }

@@ -5,18 +5,18 @@
  *	scores	table, 0x00, score, member -> version, expiry
  *	ends	0x00 (sorted sets) or 0x01 (the rest), expiry, engine key -> nothing
  *
- * Scores and expiries in keys are 8 bytes big-endian, scores offset by 2^63, so
- * that memcmp orders them.  In payloads all numbers have 7 bits a byte, lowest
+ * Scores and expiries in keys are 8 bytes that memcmp orders (ordered_put).  In
+ * payloads all numbers have 7 bits a byte, lowest
  * first: a first version without expiry takes 2 bytes.  Version 0: the record
  * is damaged, nothing else about it is known.
  *
  * ends has sorted sets first because their ranks must not count what has
  * expired, and need not wait for millions of keys that expired too.
  */
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/buf.h"
 #include "store/index_impl.h"
 
 #define KEY_SIZE	(RECORD_KEY_MAX + 9)
@@ -75,24 +75,6 @@ number_get(const uint8_t *p, const uint8_t *end, uint64_t *v)
 	return p;
 }
 
-static void
-ordered_put(uint8_t *p, uint64_t v)
-{
-	v = htobe64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint64_t
-ordered_get(const uint8_t *p)
-{
-	uint64_t	v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
-
-#define SIGN	((uint64_t)1 << 63)
-
 /* Small ones of either sign are short. */
 static uint64_t
 folded(int64_t v)
@@ -120,8 +102,7 @@ index_note(const struct record *r, const uint8_t *key, int64_t now)
 	if (key[0] == TYPE_ZSET) {
 		if (r->vallen != sizeof(uint64_t))
 			return n;		/* as one that is damaged */
-		memcpy(&n.score, r->val, sizeof(n.score));
-		n.score = (int64_t)le64toh((uint64_t)n.score);
+		n.score = (int64_t)le64_get(r->val);
 	}
 	n.version = r->version;
 	n.expiry = r->expiry;
@@ -170,7 +151,7 @@ trees_score_key(uint8_t *out, const uint8_t *tab, size_t tablen,
 	if (tablen != 0)
 		memcpy(out, tab, tablen);
 	out[tablen] = 0;
-	ordered_put(out + tablen + 1, (uint64_t)score ^ SIGN);
+	ordered_put(out + tablen + 1, score);
 	if (keylen != 0)
 		memcpy(out + tablen + 9, key, keylen);
 	return tablen + 9 + keylen;
@@ -180,7 +161,7 @@ static size_t
 end_key(uint8_t *out, int64_t expiry, const uint8_t *key, size_t keylen)
 {
 	out[0] = key[0] == TYPE_ZSET ? 0 : 1;
-	ordered_put(out + 1, (uint64_t)expiry);
+	ordered_put(out + 1, expiry);
 	memcpy(out + 9, key, keylen);
 	return keylen + 9;
 }
@@ -258,7 +239,7 @@ static size_t
 end_bound(uint8_t out[9], int64_t now, int sets)
 {
 	out[0] = sets ? 0 : 1;
-	ordered_put(out + 1, (uint64_t)now + 1);
+	ordered_put(out + 1, now + 1);
 	return 9;
 }
 
@@ -286,7 +267,7 @@ trees_expire(struct trees *t, int64_t now, int sets, unsigned n)
 		btree_seek(t->ends, &it, &first, 1);
 		ok = btree_next(&it, &at);
 		if (!ok || at.key[0] != first ||
-		    (int64_t)ordered_get(at.key + 1) > now) {
+		    ordered_get(at.key + 1) > now) {
 			ok = !it.failed;
 			btree_iter_end(&it);
 			break;
@@ -314,7 +295,7 @@ trees_entry(const struct btree_at *at, int scores, int64_t now,
 		    &e->tablen, &e->key, &e->keylen) == E_OK;
 	nul = memchr(at->key, 0, at->keylen);
 	e->tablen = (size_t)(nul - at->key);
-	e->score = (int64_t)(ordered_get(nul + 1) ^ SIGN);
+	e->score = ordered_get(nul + 1);
 	e->key = nul + 9;
 	e->keylen = at->keylen - e->tablen - 9;
 	return 1;

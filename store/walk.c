@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/buf.h"
 #include "proto/msg.h"
 #include "proto/slot.h"
 #include "store/walk.h"
@@ -88,7 +89,6 @@ walk_mark(struct walk *w, const struct index_entry *e)
 {
 	uint8_t	*p;
 	size_t	 n;
-	int	 i;
 
 	n = w->ask.order == LIST_KEYS ? record_key_len(e->tablen, e->keylen) :
 	    SCORE_BYTES + e->keylen;
@@ -98,23 +98,10 @@ walk_mark(struct walk *w, const struct index_entry *e)
 		record_key_put(p, e->type, e->tab, e->tablen, e->key,
 		    e->keylen);
 	else {
-		for (i = 0; i < 8; i++)
-			p[i] = (uint8_t)(((uint64_t)e->score ^
-			    (uint64_t)1 << 63) >> (56 - 8 * i));
+		ordered_put(p, e->score);
 		memcpy(p + SCORE_BYTES, e->key, e->keylen);
 	}
 	return E_OK;
-}
-
-static int64_t
-walk_score(const struct walk *w)
-{
-	uint64_t	v = 0;
-	int		i;
-
-	for (i = 0; i < 8; i++)
-		v = v << 8 | w->after[i];
-	return (int64_t)(v ^ (uint64_t)1 << 63);
 }
 
 enum err
@@ -224,7 +211,7 @@ walk_scores(struct walk *w)
 		e = walk_seek(w, slot, &lsn);
 	else
 		e = shard_zafter(w->shard, slot, c->tab, c->tablen,
-		    walk_score(w), w->after + SCORE_BYTES,
+		    ordered_get(w->after), w->after + SCORE_BYTES,
 		    w->afterlen - SCORE_BYTES,
 		    (w->ask.flags & LIST_REVERSE) != 0, walk_see, w, &lsn);
 	return walk_result(w, e, lsn);

@@ -193,7 +193,7 @@ shown_draw(struct shown *s, unsigned i, uint8_t what)
 	    slot_of(s->type == 'Z' ? s->tab : s->key,
 	    s->type == 'Z' ? s->tablen : s->keylen) % FILES;
 	if (what == 'Z') {
-		cursor_score(s->order, s->score);
+		ordered_put(s->order, s->score);
 		s->orderlen = 8;
 	} else {
 		s->order[s->orderlen++] = s->type;

@@ -42,16 +42,6 @@ cursor_pass(struct cursor *c, unsigned file, const void *head, size_t headlen,
 		memcpy(c->key + headlen, tail, c->len - headlen);
 }
 
-void
-cursor_score(uint8_t out[CURSOR_SCORE], int64_t score)
-{
-	uint64_t	v = (uint64_t)score ^ UINT64_C(1) << 63;
-	unsigned	i;
-
-	for (i = 0; i < CURSOR_SCORE; i++)
-		out[i] = (uint8_t)(v >> (56 - 8 * i));
-}
-
 /* The first place after all that begin as these n bytes; 0: there is none. */
 static size_t
 beyond(uint8_t *p, size_t n)

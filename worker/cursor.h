@@ -25,7 +25,7 @@
 #define CURSOR_KEYS	'k'
 #define CURSOR_KEY	4096u		/* bytes */
 #define CURSOR_HEAD	7u		/* bytes of a token before the key */
-#define CURSOR_SCORE	8u
+#define CURSOR_SCORE	8u		/* ordered_put() */
 #define CURSOR_TEXT	((CURSOR_HEAD + CURSOR_KEY) / 3 * 4 + 4)
 
 struct cursor {
@@ -44,8 +44,6 @@ void		 cursor_begin(struct cursor *, uint8_t what, unsigned file);
  */
 void		 cursor_pass(struct cursor *, unsigned file, const void *head,
 		    size_t headlen, const void *tail, size_t taillen);
-/* A score as the key of a sorted set begins: memcmp gives the order. */
-void		 cursor_score(uint8_t out[CURSOR_SCORE], int64_t score);
 /*
  * The key behind which a store has to go on, to pass over c->passed entries
  * then; out has CURSOR_KEY bytes.  reverse: downwards, sorted sets only.

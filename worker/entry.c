@@ -49,7 +49,7 @@ entry_pass(struct cursor *c, const struct list_item *it, unsigned stores,
 	file = slot_store(slot, stores) * files +
 	    slot_file(slot, stores, files);
 	if (c->what == 'Z') {
-		cursor_score(head, it->score);
+		ordered_put(head, it->score);
 		n = CURSOR_SCORE;
 	} else if (c->what == CURSOR_KEYS) {
 		head[n++] = it->type;
