@@ -175,7 +175,7 @@ of_use(const struct held *m, int64_t now)
 
 	if (record_get(&r, m->key, m->keylen, m->val, m->vallen) != E_OK)
 		return 1;
-	return r.kind == RECORD_VALUE && (r.expiry == 0 || r.expiry > now);
+	return record_live(&r, now);
 }
 
 /* What still counts must be found by who overwrites it, expired or not. */

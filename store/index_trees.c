@@ -95,8 +95,7 @@ index_note(const struct record *r, const uint8_t *key, int64_t now)
 {
 	struct index_note	n = { 0 };
 
-	n.live = r == NULL || (r->kind == RECORD_VALUE &&
-	    (r->expiry == 0 || r->expiry > now));
+	n.live = r == NULL || record_live(r, now);
 	if (r == NULL || !n.live)
 		return n;
 	if (key[0] == TYPE_ZSET) {

@@ -52,6 +52,22 @@ struct record {
 	size_t		 vallen;
 };
 
+/* Neither dead nor expired; now: ms since 1970. */
+static inline int
+record_live(const struct record *r, int64_t now)
+{
+	return r->kind == RECORD_VALUE && (r->expiry == 0 || r->expiry > now);
+}
+
+/* Milliseconds until an expiry, at least 1; 0: there is none. */
+static inline int64_t
+record_left(int64_t expiry, int64_t now)
+{
+	if (expiry == 0)
+		return 0;
+	return expiry > now ? expiry - now : 1;
+}
+
 /* Length of the engine key. */
 static inline size_t
 record_key_len(size_t tablen, size_t keylen)

@@ -223,8 +223,7 @@ current_see(void *arg, const struct record *r)
 	c->there = 1;
 	c->stamp = r->stamp;
 	c->bytes = RECORD_HEAD + r->vallen;
-	c->live = r->kind == RECORD_VALUE &&
-	    (r->expiry == 0 || r->expiry > c->now);
+	c->live = record_live(r, c->now);
 	if (!c->live)
 		return;
 	c->version = r->version;

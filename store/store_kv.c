@@ -72,11 +72,7 @@ store_read_seen(void *arg, const struct record *rec)
 int64_t
 store_left(const struct store *st, const struct record *rec)
 {
-	int64_t	now = store_now(st);
-
-	if (rec->expiry == 0)
-		return 0;
-	return rec->expiry > now ? rec->expiry - now : 1;	/* 0 is: none */
+	return record_left(rec->expiry, store_now(st));
 }
 
 enum err

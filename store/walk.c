@@ -243,8 +243,7 @@ walk_read_seen(void *arg, const struct record *r)
 	struct list_item	*i = g->item;
 
 	i->version = r->version;
-	i->ttl = r->expiry == 0 ? 0 :
-	    r->expiry > g->w->wall ? r->expiry - g->w->wall : 1;
+	i->ttl = record_left(r->expiry, g->w->wall);
 	i->val = r->val;
 	i->vallen = (uint32_t)r->vallen;
 	g->w->work += READ_WORK + i->vallen / VALUE_WORK;
@@ -292,8 +291,7 @@ walk_take(struct walk *w, const struct index_entry *e)
 	};
 	if (w->taken == w->conf.limit)
 		return WALK_REFUSE;
-	if (e->expiry != 0)
-		i.ttl = e->expiry > w->wall ? e->expiry - w->wall : 1;
+	i.ttl = record_left(e->expiry, w->wall);
 	/* A score is in the index; a set's members have no values. */
 	if ((w->ask.flags & LIST_VALUES) &&
 	    (e->type == TYPE_KV || e->type == TYPE_HASH))
