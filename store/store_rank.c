@@ -105,8 +105,6 @@ rank_step(struct list_job *j)
 		e = seen.err;
 	if (e == E_DAMAGED)
 		store_damaged(j->st, k.slot);
-	if (e == E_NOTFOUND)
-		e = shard_missing(s, k.type, k.tab, k.tablen);
 	if (e != E_OK)
 		return e;
 	e = shard_zrank(s, k.slot, k.tab, k.tablen, seen.score, k.key,
