@@ -76,11 +76,8 @@ stat_gather(struct list_job *j)
 
 	if (!catalogue_row(j->a->catalogue, j->row++, &row))
 		return E_OK;
-	if (row.type == TYPE_HASH) {
-		j->hashes.count += row.sum.count;
-		j->hashes.size += row.sum.size;
-		j->hashes.capacity += row.sum.capacity;
-	}
+	if (row.type == TYPE_HASH)
+		table_sum_add(&j->hashes, &row.sum);
 	memset(&pay, 0, sizeof(pay));
 	pay.type = row.type;
 	pay.sum = row.sum;

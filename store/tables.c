@@ -199,9 +199,9 @@ change_one(struct tables *t, struct table *x, size_t memlen,
 	if (step != 0 && step <= t->upto)
 		return;
 	d = sum_of(memlen, r, sign);
-	sum_add(&x->now, &d);
+	table_sum_add(&x->now, &d);
 	if (t->filled) {
-		sum_add(&x->open, &d);
+		table_sum_add(&x->open, &d);
 		table_list(t, x, OPEN);
 	}
 	if (step != 0)
@@ -273,7 +273,7 @@ open_to_fly(struct tables *t)
 	struct table	*x;
 
 	while ((x = table_pop(t, OPEN)) != NULL) {
-		sum_add(&x->fly, &x->open);
+		table_sum_add(&x->fly, &x->open);
 		memset(&x->open, 0, sizeof(x->open));
 		table_list(t, x, FLY);
 	}

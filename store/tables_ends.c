@@ -111,7 +111,7 @@ ends_add(struct ends *x, uint32_t table, uint32_t step,
 		x->used++;
 		grown = 1;
 	}
-	sum_add(&e->sum, d);
+	table_sum_add(&e->sum, d);
 	if (e->sum.count != 0 || e->sum.size != 0 || e->sum.capacity != 0)
 		return grown;
 	take_out(x, s, (uint32_t)(e - s->end));

@@ -36,7 +36,7 @@ join_table(struct tables *t, const struct table *from)
 		t->inexact = 1;
 		return;
 	}
-	sum_add(&x->now, &from->now);
+	table_sum_add(&x->now, &from->now);
 	if (from->claim != 0 && (x->claim == 0 || from->claim < x->claim))
 		x->claim = from->claim;
 }
@@ -103,7 +103,7 @@ adopt_table(struct tables *t, const struct manifest_table *m, uint32_t upto)
 		t->inexact = 1;
 		return;
 	}
-	sum_add(&x->now, &m->sum);
+	table_sum_add(&x->now, &m->sum);
 	x->claim = m->claim;
 	for (i = 0; i < m->nends; i++)
 		if (m->ends[i].step > upto)

@@ -92,14 +92,6 @@ struct tables {
 };
 
 static inline void
-sum_add(struct table_sum *to, const struct table_sum *a)
-{
-	to->count += a->count;
-	to->size += a->size;
-	to->capacity += a->capacity;
-}
-
-static inline void
 sum_sub(struct table_sum *to, const struct table_sum *a)
 {
 	to->count -= a->count;

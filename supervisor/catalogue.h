@@ -46,6 +46,14 @@ struct table_sum {
 	int64_t		capacity;	/* the same, each record rounded up to 1024 */
 };
 
+static inline void
+table_sum_add(struct table_sum *to, const struct table_sum *a)
+{
+	to->count += a->count;
+	to->size += a->size;
+	to->capacity += a->capacity;
+}
+
 /*
  * wharfd: the memory for so many stores; the memfd, or -1 with errno.  names:
  * the most that are let in (a starting store brings in what it has, also

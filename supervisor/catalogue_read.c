@@ -50,9 +50,7 @@ sum_add(struct table_sum *to, const struct cell *p)
 	struct table_sum	s;
 
 	cell_get(p, &s);
-	to->count += s.count;
-	to->size += s.size;
-	to->capacity += s.capacity;
+	table_sum_add(to, &s);
 }
 
 /* What the holders in w say about entry e. */
