@@ -96,8 +96,7 @@ cursor_behind(const struct wharf *w, uint8_t *out, const struct listing *l,
 		p.offset = number;
 		return cursor_put(out, l, &p);
 	}
-	slot = i->type == WHARF_ZSET ? slot_of(i->tab, i->tablen) :
-	    slot_of(i->key, i->keylen);
+	slot = slot_of_record(i->type, i->tab, i->tablen, i->key, i->keylen);
 	p.file = slot_file(slot, w->stores, w->files);
 	p.key = out + CURSOR_HEAD;
 	p.keylen = last_key_put(out + CURSOR_HEAD, l, i);

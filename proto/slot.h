@@ -23,6 +23,14 @@ slot_of(const void *key, size_t len)
 	return h % 1024;
 }
 
+/* Of a record: a sorted set lies as a whole in the slot of its table. */
+static inline unsigned
+slot_of_record(uint8_t type, const void *tab, size_t tablen, const void *key,
+    size_t keylen)
+{
+	return type == 'Z' ? slot_of(tab, tablen) : slot_of(key, keylen);
+}
+
 static inline unsigned
 slot_store(unsigned slot, unsigned stores)
 {

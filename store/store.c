@@ -350,8 +350,8 @@ store_key(struct store *st, const char *types, struct shard_key *k)
 	if (k->type == TYPE_KV ? k->tablen != 0 :
 	    !store_table_valid(k->tab, k->tablen))
 		return E_PARAM;
-	k->slot = k->type == TYPE_ZSET ? slot_of(k->tab, k->tablen) :
-	    slot_of(k->key, k->keylen);
+	k->slot = slot_of_record(k->type, k->tab, k->tablen, k->key,
+	    k->keylen);
 	if (slot_store(k->slot, st->stores) != st->actor.seat)
 		return E_PARAM;
 	return E_OK;

@@ -328,8 +328,7 @@ walk_wants(const struct walk *w, const struct index_entry *e)
 
 	if (walk_all_slots(w))
 		return 1;
-	slot = e->type == TYPE_ZSET ? slot_of(e->tab, e->tablen) :
-	    slot_of(e->key, e->keylen);
+	slot = slot_of_record(e->type, e->tab, e->tablen, e->key, e->keylen);
 	return slot >= w->ask.start && slot < w->ask.end;
 }
 

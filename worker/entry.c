@@ -44,8 +44,8 @@ entry_pass(struct cursor *c, const struct list_item *it, unsigned stores,
 	size_t		n = 0;
 	unsigned	slot, file;
 
-	slot = it->type == 'Z' ? slot_of(it->tab, it->tablen) :
-	    slot_of(it->key, it->keylen);
+	slot = slot_of_record(it->type, it->tab, it->tablen, it->key,
+	    it->keylen);
 	file = slot_store(slot, stores) * files +
 	    slot_file(slot, stores, files);
 	if (c->what == 'Z') {
