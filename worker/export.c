@@ -273,13 +273,6 @@ export_reply(struct request *r, unsigned part, const struct frame *f)
 		plan_fail(r, e, detail);
 }
 
-static void
-export_lost(struct request *r, unsigned part, enum err e)
-{
-	(void)part;
-	plan_fail(r, e, NULL);
-}
-
 /* Parts that have begun, or may have: of no use without the others. */
 static void
 parts_forget(struct request *r, const struct export *x)
@@ -303,6 +296,6 @@ export_free(struct request *r)
 }
 
 const struct plan_ops plan_export = {
-	.start = export_start, .reply = export_reply, .lost = export_lost,
+	.start = export_start, .reply = export_reply,
 	.free = export_free,
 };

@@ -358,13 +358,6 @@ list_reply(struct request *r, unsigned part, const struct frame *f)
 }
 
 static void
-list_lost(struct request *r, unsigned part, enum err e)
-{
-	(void)part;
-	plan_fail(r, e, NULL);
-}
-
-static void
 list_free(struct request *r)
 {
 	struct listing	*l = r->plan_data;
@@ -376,6 +369,6 @@ list_free(struct request *r)
 }
 
 const struct plan_ops plan_list = {
-	.start = list_start, .reply = list_reply, .lost = list_lost,
+	.start = list_start, .reply = list_reply,
 	.free = list_free,
 };

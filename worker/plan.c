@@ -144,7 +144,10 @@ plan_lost(struct request *r, unsigned part, enum err e)
 
 	p->open--;
 	p->busy++;
-	p->ops->lost(r, part, e);
+	if (p->ops->lost != NULL)
+		p->ops->lost(r, part, e);
+	else
+		plan_fail(r, e, NULL);
 	plan_leave(p);
 }
 

@@ -25,7 +25,10 @@ struct plan_ops {
 	 */
 	void	 (*reply)(struct request *, unsigned part,
 		    const struct frame *);
-	/* A part gets no answer: E_TIMEOUT, E_UNSURE, E_NOTREADY ... */
+	/*
+	 * A part gets no answer: E_TIMEOUT, E_UNSURE, E_NOTREADY ...  NULL:
+	 * then there is none to the request either.
+	 */
 	void	 (*lost)(struct request *, unsigned part, enum err);
 	/* The request is over, answered or not: frees r->plan_data (may be NULL). */
 	void	 (*free)(struct request *);

@@ -123,19 +123,12 @@ task_reply(struct request *r, unsigned part, const struct frame *f)
 }
 
 static void
-task_lost(struct request *r, unsigned part, enum err e)
-{
-	(void)part;
-	plan_fail(r, e, NULL);
-}
-
-static void
 task_free(struct request *r)
 {
 	free(r->plan_data);
 }
 
 const struct plan_ops plan_task = {
-	.start = task_start, .reply = task_reply, .lost = task_lost,
+	.start = task_start, .reply = task_reply,
 	.free = task_free,
 };
