@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/buf.h"
 #include "proto/slot.h"
 #include "tests/unit.h"
 #include "worker/entry.h"

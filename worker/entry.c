@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "proto/buf.h"
 #include "proto/slot.h"
 #include "worker/entry.h"
 
