@@ -10,18 +10,18 @@
 #include "proto/buf.h"
 #include "proto/client_ask.h"
 #include "proto/msg.h"
+#include "proto/msg_task.h"
 
 #define EXPORT_FLAGS	(WHARF_VALUES | WHARF_ONE_FILE | WHARF_REPLACE)
 
-/* Microseconds since 1970, 128 for each: workers make theirs alike. */
 static int64_t
 token_new(const struct wharf *w, int everywhere)
 {
 	struct timespec	t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	return ((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000) * 128 +
-	    w->inc % 64 * 2 + (everywhere ? TASK_EVERYWHERE : 0);
+	return task_token((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000,
+	    w->inc) | (everywhere ? TASK_EVERYWHERE : 0);
 }
 
 /* Asks one store, and waits for its answer. */
@@ -133,46 +133,32 @@ tasks_ask(struct wharf *w, int64_t token,
 	return e;
 }
 
-struct task_said {
-	unsigned	by[WHARF_TASK_UNKNOWN + 1];	/* stores */
-};
+_Static_assert((int)WHARF_TASK_WAITS == TASK_WAITS &&
+    (int)WHARF_TASK_RUNS == TASK_RUNS && (int)WHARF_TASK_DONE == TASK_DONE &&
+    (int)WHARF_TASK_UNKNOWN == TASK_UNKNOWN, "the same states");
 
 static int
 see_state(void *arg, const struct wharf_answer *a)
 {
-	struct task_said	*said = arg;
+	unsigned	*said = arg;
 
-	if (a->number < 0 || a->number > WHARF_TASK_UNKNOWN)
+	if (a->number < 0 || a->number >= TASK_STATES)
 		return 0;
-	said->by[a->number]++;
+	said[a->number]++;
 	return 1;
-}
-
-/* The part that is least far says how far the whole is. */
-static enum wharf_task_state
-state_of(const struct task_said *said, uint64_t token)
-{
-	if ((token & TASK_EVERYWHERE) != 0 && said->by[WHARF_TASK_UNKNOWN] != 0)
-		return WHARF_TASK_UNKNOWN;	/* one has failed, or died */
-	if (said->by[WHARF_TASK_RUNS] != 0)
-		return WHARF_TASK_RUNS;
-	if (said->by[WHARF_TASK_WAITS] != 0)
-		return said->by[WHARF_TASK_DONE] != 0 ? WHARF_TASK_RUNS :
-		    WHARF_TASK_WAITS;
-	return said->by[WHARF_TASK_DONE] != 0 ? WHARF_TASK_DONE :
-	    WHARF_TASK_UNKNOWN;
 }
 
 enum wharf_status
 wharf_task(struct wharf *w, uint64_t token, enum wharf_task_state *state)
 {
-	struct task_said	said = { { 0 } };
+	unsigned		said[TASK_STATES] = { 0 };
 	enum wharf_status	e = WHARF_OK;
 
 	*state = WHARF_TASK_UNKNOWN;
 	if (token != 0 && token <= INT64_MAX &&
-	    (e = tasks_ask(w, (int64_t)token, see_state, &said)) == WHARF_OK)
-		*state = state_of(&said, token);
+	    (e = tasks_ask(w, (int64_t)token, see_state, said)) == WHARF_OK)
+		*state = (enum wharf_task_state)task_state_of(said,
+		    (int64_t)token);
 	return e;
 }
 

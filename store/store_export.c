@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "proto/buf.h"
+#include "proto/msg_task.h"
 #include "store/export_file.h"
 #include "store/store_export.h"
 #include "store/store_list.h"
@@ -33,8 +34,6 @@
 #define DONE_KEPT	3u	/* contract 1.3, task_status */
 #define OFFSET_MAX	100000000u
 #define ENTRIES_MAX	1000000u
-
-enum task_state { TASK_WAITING, TASK_RUNNING, TASK_DONE, TASK_UNKNOWN };
 
 struct task {
 	uint64_t	 token;		/* 0: there is none */
@@ -256,8 +255,8 @@ task_state(const struct exports *x, uint64_t token)
 {
 	if (!export_known(x, token))
 		return TASK_UNKNOWN;
-	return x->now.token == token ? TASK_RUNNING :
-	    x->next.token == token ? TASK_WAITING : TASK_DONE;
+	return x->now.token == token ? TASK_RUNS :
+	    x->next.token == token ? TASK_WAITS : TASK_DONE;
 }
 
 enum err

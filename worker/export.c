@@ -13,6 +13,7 @@
 
 #include "proto/msg_list.h"
 #include "proto/msg_stat.h"
+#include "proto/msg_task.h"
 #include "proto/slot.h"
 #include "worker/args.h"
 #include "worker/brief.h"
@@ -38,14 +39,14 @@ struct export {
 	uint8_t		 after[ENTRY_AFTER];
 };
 
-/* Microseconds since 1970, the seat, and TASK_EVERYWHERE: no two alike. */
+/* No two alike. */
 static int64_t
 token_new(struct worker *w)
 {
-	int64_t	token = wall_ms() * 128000 + (int64_t)(w->a.seat % 64) * 2;
+	int64_t	token = task_token(wall_ms() * 1000, w->a.seat);
 
 	if (token <= w->token)
-		token = w->token + 128;
+		token = w->token + TASK_TOKENS;
 	return w->token = token;
 }
 

@@ -7,15 +7,14 @@
 #include <string.h>
 
 #include "proto/buf.h"
+#include "proto/msg_task.h"
 #include "worker/args.h"
 #include "worker/brief.h"
-
-enum state { WAITS, RUNS, DONE, UNKNOWN, STATES };
 
 #define COUNTS	3u		/* waiting, running, done: u32 each */
 
 struct tasks {
-	unsigned	said[STATES];	/* by how many stores */
+	unsigned	said[TASK_STATES];	/* by how many stores */
 	uint32_t	counts[COUNTS];	/* the most of any store */
 	unsigned	left;		/* answers to come */
 };
@@ -41,7 +40,7 @@ task_start(struct request *r, const char **detail)
 	f.msg = r->path->msg;
 	f.score = params_num(&r->par, P_TOKEN);
 	if (wants_status(r) && f.score == 0) {	/* to a store: all tasks */
-		brief_number(r, UNKNOWN, NULL);
+		brief_number(r, TASK_UNKNOWN, NULL);
 		return E_OK;
 	}
 	while (e == E_OK && t->left < r->w->nstores) {
@@ -51,19 +50,6 @@ task_start(struct request *r, const char **detail)
 	return e;
 }
 
-/* The part that is least far says how far the whole is. */
-static enum state
-state_of(const struct tasks *t, int64_t token)
-{
-	if ((token & TASK_EVERYWHERE) != 0 && t->said[UNKNOWN] > 0)
-		return UNKNOWN;		/* one has failed, or died */
-	if (t->said[RUNS] > 0 || (t->said[WAITS] > 0 && t->said[DONE] > 0))
-		return RUNS;
-	if (t->said[WAITS] > 0)
-		return WAITS;
-	return t->said[DONE] > 0 ? DONE : UNKNOWN;
-}
-
 static void
 counts_done(struct request *r, const struct tasks *t)
 {
@@ -71,11 +57,11 @@ counts_done(struct request *r, const struct tasks *t)
 
 	json_init(&j, &r->w->budget);
 	json_raw(&j, "{\"undo\":\"");
-	json_int(&j, t->counts[WAITS]);
+	json_int(&j, t->counts[TASK_WAITS]);
 	json_raw(&j, "\",\"doning\":");
-	json_int(&j, t->counts[RUNS]);
+	json_int(&j, t->counts[TASK_RUNS]);
 	json_raw(&j, ",\"done\":");
-	json_int(&j, t->counts[DONE]);
+	json_int(&j, t->counts[TASK_DONE]);
 	json_raw(&j, "}");
 	brief_text(r, &j, NULL);
 }
@@ -89,7 +75,7 @@ task_take(struct tasks *t, const struct request *r, const struct frame *f)
 	if (f->status != E_OK)
 		return f->status;
 	if (wants_status(r)) {
-		if (f->score < 0 || f->score >= STATES)
+		if (f->score < 0 || f->score >= TASK_STATES)
 			return E_INTERNAL;
 		t->said[f->score]++;
 		return E_OK;
@@ -115,7 +101,7 @@ task_reply(struct request *r, unsigned part, const struct frame *f)
 		plan_fail(r, e, NULL);
 	else if (--t->left == 0) {
 		if (wants_status(r))
-			brief_number(r, state_of(t,
+			brief_number(r, task_state_of(t->said,
 			    params_num(&r->par, P_TOKEN)), NULL);
 		else
 			counts_done(r, t);
