@@ -7,6 +7,7 @@
 #include "proto/buf.h"
 #include "proto/msg.h"
 #include "proto/msg_list.h"
+#include "proto/msg_task.h"
 #include "tests/unit.h"
 
 static const struct list_ask	ask = {
@@ -144,12 +145,61 @@ test_item_bad(void)
 	}
 }
 
+/* memcmp has scores in their order, and they come back. */
+static void
+test_ordered(void)
+{
+	static const int64_t	n[] = { INT64_MIN, INT64_MIN + 1, -256, -255,
+	    -1, 0, 1, 255, 256, INT64_MAX - 1, INT64_MAX };
+	uint8_t			was[ORDERED_SIZE], is[ORDERED_SIZE];
+	size_t			i;
+
+	for (i = 0; i < sizeof(n) / sizeof(n[0]); i++) {
+		ordered_put(is, n[i]);
+		CU_ASSERT_EQUAL(ordered_get(is), n[i]);
+		if (i > 0)
+			CU_ASSERT(memcmp(was, is, sizeof(is)) < 0);
+		memcpy(was, is, sizeof(was));
+	}
+	ordered_put(is, -2);
+	CU_ASSERT_EQUAL(memcmp(is, "\x7f\xff\xff\xff\xff\xff\xff\xfe", 8), 0);
+}
+
+static enum task_state
+state_of(unsigned waits, unsigned runs, unsigned done, unsigned unknown,
+    int64_t token)
+{
+	const unsigned	said[TASK_STATES] = { waits, runs, done, unknown };
+
+	return task_state_of(said, token);
+}
+
+static void
+test_tasks(void)
+{
+	int64_t	one = task_token(7, 3), all = one | TASK_EVERYWHERE;
+
+	CU_ASSERT(one != all && one != task_token(7, 4) &&
+	    one != task_token(8, 3) && all < task_token(8, 0));
+	CU_ASSERT_EQUAL(task_token(7, 64), task_token(7, 0));
+	CU_ASSERT_EQUAL(state_of(0, 0, 0, 2, one), TASK_UNKNOWN);
+	CU_ASSERT_EQUAL(state_of(0, 0, 1, 1, one), TASK_DONE);
+	CU_ASSERT_EQUAL(state_of(0, 0, 1, 1, all), TASK_UNKNOWN);
+	CU_ASSERT_EQUAL(state_of(0, 0, 2, 0, all), TASK_DONE);
+	CU_ASSERT_EQUAL(state_of(1, 0, 1, 0, all), TASK_RUNS);
+	CU_ASSERT_EQUAL(state_of(1, 1, 0, 0, all), TASK_RUNS);
+	CU_ASSERT_EQUAL(state_of(2, 0, 0, 0, all), TASK_WAITS);
+	CU_ASSERT_EQUAL(state_of(1, 0, 0, 1, one), TASK_WAITS);
+}
+
 static const CU_TestInfo	tests[] = {
 	{ "a question byte by byte and back", test_ask },
 	{ "questions that are none", test_ask_bad },
 	{ "a head byte by byte, back, cut short", test_head },
 	{ "an item byte by byte, back, cut short", test_item },
 	{ "items that are none", test_item_bad },
+	{ "scores in order", test_ordered },
+	{ "states of tasks", test_tasks },
 	CU_TEST_INFO_NULL
 };
 
