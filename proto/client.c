@@ -87,7 +87,7 @@ client_open(struct wharf *w)
 	};
 	unsigned		i;
 
-	for (i = 0; i < SEATS_MAX; i++)
+	for (i = 0; i < SEATS_MAX + ROUTERS_MOST; i++)
 		seat_init(&w->seats[i], w, i);
 	if (getrandom(&w->inc, sizeof(w->inc), 0) != (ssize_t)sizeof(w->inc))
 		return 0;
@@ -166,7 +166,8 @@ wharf_close(struct wharf *w)
 	if (w == NULL)
 		return;
 	assert(!w->inside);
-	for (i = 0; i < SEATS_MAX && w->seats[i].w != NULL; i++) {
+	for (i = 0; i < SEATS_MAX + ROUTERS_MOST && w->seats[i].w != NULL;
+	    i++) {
 		us = mono_diff(mono_now(), end);
 		seat_close(&w->seats[i], us > 0 ? (int)(us / 1000) : 0);
 		outq_free(&w->seats[i].out);
@@ -200,9 +201,14 @@ wharf_info(const struct wharf *w, struct wharf_info *info)
 	info->files = w->stores * w->files;
 	info->in_flight = w->in_flight;
 	info->reconnects = w->reconnects;
-	for (i = 0; i < w->stores; i++) {
+	info->routers = w->routers;
+	for (i = 0; i < w->stores + w->routers; i++) {
 		if (w->seats[i].state != SEAT_UP)
 			continue;
+		if (i >= w->stores) {
+			info->routers_up++;
+			continue;
+		}
 		info->up++;
 		info->lanes += w->seats[i].lane != NULL;
 	}

@@ -5,8 +5,8 @@
  * All of it runs in the thread that calls the library, except nng's callbacks
  * (client_nng.c), which touch the atomics of struct wire and its bell only.
  *
- * Words: a seat is the place of one store, with a link to it or none; an op is
- * one request between its submission and its callback; a wire is one nng
+ * Words: a seat is the place of one store or router, with a link to it or none
+ * (a router's is made when an op is for it); an op is one request between its submission and its callback; a wire is one nng
  * socket, which may outlive its seat while nng is closing it.
  *
  * Invariants
@@ -22,9 +22,11 @@
 
 #include <sys/queue.h>
 
+#include "proto/client_wire.h"
 #include "proto/clock.h"
 #include "proto/frame.h"
 #include "proto/lane.h"
+#include "proto/msg.h"
 #include "proto/msg_link.h"
 #include "proto/msg_list.h"
 #include "proto/outq.h"
@@ -32,45 +34,11 @@
 #include "proto/wharf.h"
 #pragma GCC visibility pop
 
-#define SEATS_MAX	64u
+#define SEATS_MAX	64u		/* stores */
+#define ROUTERS_MOST	64u
 #define SEAT_US		5000000		/* a link must be up by then */
 #define ASK_US		1000000		/* wharfd's answer, if there is a desk */
 #define SEAT_BATCH	4096u		/* frames of one seat per turn */
-
-/* client_nng.c: one nng socket. */
-struct wire;
-
-enum wire_bits {
-	WIRE_RECEIVED	= 1 << 0,
-	WIRE_SENT	= 1 << 1,
-	WIRE_PIPE	= 1 << 2	/* a pipe came or went */
-};
-
-enum wire_kind { WIRE_DESK, WIRE_LINK };	/* REQ, PAIR1 */
-
-/*
- * Dials path, for ever in the background; NULL: nng refused, or cannot close
- * what was closed before.
- */
-struct wire	*wire_new(const char *path, enum wire_kind);
-/* Closes on a thread of its own; waits ms for it at most. */
-void		 wire_free(struct wire *, int ms);
-int		 wire_fd(const struct wire *);		/* its bell */
-/* What happened since the last time. */
-unsigned	 wire_take(struct wire *);
-int		 wire_happened(const struct wire *);
-int		 wire_is_up(const struct wire *);	/* has a pipe */
-/* The process at its other end; 0: not known. */
-int		 wire_peer(const struct wire *);
-int		 wire_sending(const struct wire *);
-void		 wire_receive(struct wire *);
-/* After WIRE_RECEIVED: 1 and the message, which lives until wire_drop. */
-int		 wire_message(struct wire *, const uint8_t **p, size_t *n);
-void		 wire_drop(struct wire *);
-/* 0: no memory. */
-int		 wire_send(struct wire *, const uint8_t *p, size_t n);
-/* After WIRE_SENT: 0: it failed. */
-int		 wire_sent(struct wire *);
 
 /* What of a listing's question its answer is read by. */
 struct listing {
@@ -95,7 +63,13 @@ struct op {
 	unsigned	 seat;
 	uint16_t	 msg;
 	enum wharf_status status;	/* once ended without an answer */
-	mono_t		 due;
+	mono_t		 since, due;
+	/*
+	 * What it is when its time is over there, and when it is cancelled;
+	 * OK: it does not wait.
+	 */
+	enum wharf_status over;
+	int		 autoack;	/* acknowledged when fn has returned */
 	uint64_t	 begin, end;	/* its place in the seat's stream */
 	op_take		*take;		/* NULL: as it is */
 	struct listing	 list;
@@ -115,6 +89,7 @@ enum seat_state {
 /* An answer that comes by pieces. */
 struct pieces {
 	struct frame	 f;		/* of the first piece */
+	uint8_t		 tab[TABLE_MAX], key[QUEUE_TOKEN_MAX];	/* likewise */
 	uint8_t		*bytes;		/* NULL: nobody wants it */
 	uint32_t	 got;
 	int		 active;
@@ -122,7 +97,9 @@ struct pieces {
 
 struct seat {
 	struct wharf	*w;
-	unsigned	 number;
+	unsigned	 index;		/* of w->seats */
+	unsigned	 number;	/* of the store, or of the router */
+	int		 router;
 	enum seat_state	 state;
 	mono_t		 since;		/* of this state */
 	mono_t		 due;		/* for leaving it, unless UP */
@@ -168,11 +145,17 @@ struct wharf {
 	mono_t		 next;		/* when something is due; .us 0: never */
 	unsigned	 stores;	/* 0: not known yet */
 	unsigned	 files;		/* of each store */
-	struct seat	 seats[SEATS_MAX];
+	unsigned	 routers;
+	/* Those of the stores, then those of the routers. */
+	struct seat	 seats[SEATS_MAX + ROUTERS_MOST];
 
 	struct op	*ops;
 	unsigned	 max_ops, in_flight;
 	struct op_list	 idle, flying, ended;
+	struct op_list	 waiting;	/* flying, too: by the ends of waits */
+	unsigned	 acks;		/* in flight, of our own */
+	char		 token[QUEUE_TOKEN_MAX + 1];	/* of the answer at hand */
+	char		 of_queue[TABLE_MAX + 1];	/* likewise */
 	unsigned	 calls;		/* callbacks run */
 	uint64_t	 reconnects;
 	LIST_HEAD(, batch) batches;	/* mget, mput under way */
@@ -196,12 +179,25 @@ void		 op_end(struct wharf *, struct op *, enum wharf_status);
 void		 ops_expire(struct wharf *, mono_t now);
 /* The link of a seat is gone. */
 void		 ops_lost(struct seat *);
+/* A try to get the seat its link has failed: some shall not wait longer. */
+void		 ops_doubt(struct seat *, mono_t now);
 /* Runs the callbacks of ended ops. */
 void		 ops_call(struct wharf *);
+
+/* client_wait.c */
+/* Nobody waits for this answer: what came with it is given back. */
+void		 wait_stray(struct seat *, const struct frame *);
+int		 wait_stray_matters(const struct frame *);
+/* The program has these messages. */
+void		 wait_ack(struct seat *, const struct frame *);
+/* The router need not look for something for it any more. */
+void		 wait_forget(struct seat *, const struct op *);
 
 /* client_link.c: how a seat gets its link, and loses it. */
 void		 seat_init(struct seat *, struct wharf *, unsigned number);
 void		 seat_begin(struct seat *);
+/* An op is for it. */
+void		 seat_want(struct seat *);
 /* The link is to be given up, once nobody is inside it any more. */
 void		 seat_break(struct seat *, enum wharf_status why);
 /* Gives it up now; a new try after a pause. */

@@ -16,6 +16,9 @@ struct request {
 	unsigned	 seat;
 	op_take		*take;
 	struct listing	 list;
+	int64_t		 wait;		/* usec, beside the op's own time */
+	enum wharf_status over;		/* as in struct op */
+	int		 autoack;
 	uint8_t		*bytes;		/* to be freed; or NULL */
 	wharf_fn	*fn;
 	void		*arg;
@@ -90,6 +93,15 @@ void		 item_fill(struct wharf_item *, const struct list_item *);
 
 /* client_many.c: forgets those under way. */
 void		 batches_free(struct wharf *);
+
+/* client_queue.c: of a command for queues, topics or tasks; request_free. */
+enum wharf_status queue_request(struct wharf *, struct request *,
+		    const struct wharf_queue_op *);
+/* Whether the name of a table, queue or topic is one. */
+int		 table_is_good(const char *);
+
+/* client_queue_read.c */
+op_take		 queue_take;
 
 /* client_stat.c */
 op_take		 stat_take_rows, stat_take_count;

@@ -90,6 +90,13 @@ seat_put(struct seat *s, struct frame *whole)
 	return 1;
 }
 
+/* Not of an op that has ended; what is of none (id 0) is always wanted. */
+static int
+frame_is_wanted(struct seat *s, const struct frame *f)
+{
+	return f->id == 0 || op_find(s, f) != NULL;
+}
+
 static void
 seat_drop(struct seat *s, size_t n)
 {
@@ -122,7 +129,7 @@ seat_front(struct seat *s, const uint8_t **p, struct frame *f)
 			seat_break(s, WHARF_INTERNAL);
 			return 0;
 		}
-		if (!s->expired || s->half || op_find(s, f) != NULL)
+		if (!s->expired || s->half || frame_is_wanted(s, f))
 			return n;
 		s->gone += n;
 		seat_drop(s, n);
@@ -185,7 +192,7 @@ seat_flush_wire(struct seat *s)
 		return;
 	all = outq_front(&s->out, &p);
 	while (used < all && frame_next(&f, p + used, all - used, &n) == E_OK) {
-		if (s->expired && !s->half && op_find(s, &f) == NULL)
+		if (s->expired && !s->half && !frame_is_wanted(s, &f))
 			break;
 		used += n;
 		s->half = f.voff + f.vallen < f.vtotal;
@@ -223,6 +230,23 @@ seat_forget_in(struct seat *s)
 	memset(&s->in, 0, sizeof(s->in));
 }
 
+/* The bytes of the first piece are gone when the last comes. */
+static void
+pieces_keep(struct pieces *in, const struct frame *f)
+{
+	in->f = *f;
+	in->f.tab = in->tab;
+	in->f.key = in->key;
+	if (f->tablen > sizeof(in->tab))
+		in->f.tablen = 0;
+	if (f->keylen > sizeof(in->key))
+		in->f.keylen = 0;
+	if (in->f.tablen != 0)
+		memcpy(in->tab, f->tab, in->f.tablen);
+	if (in->f.keylen != 0)
+		memcpy(in->key, f->key, in->f.keylen);
+}
+
 static void
 pieces_begin(struct seat *s, const struct frame *f)
 {
@@ -230,8 +254,8 @@ pieces_begin(struct seat *s, const struct frame *f)
 	struct pieces	*in = &s->in;
 
 	in->active = 1;
-	in->f = *f;
-	if (op_find(s, f) == NULL || f->vtotal > w->memory - w->assembled ||
+	pieces_keep(in, f);
+	if ((op_find(s, f) == NULL && !wait_stray_matters(f)) || f->vtotal > w->memory - w->assembled ||
 	    (in->bytes = malloc(f->vtotal)) == NULL)
 		return;
 	w->assembled += f->vtotal;
@@ -252,6 +276,8 @@ pieces_end(struct seat *s)
 	}
 	if (op != NULL)
 		op_answer(s->w, op, &f);
+	else
+		wait_stray(s, &f);
 	seat_forget_in(s);
 }
 
@@ -287,6 +313,8 @@ seat_take(struct seat *s, const struct frame *f)
 		pieces_take(s, f);
 	else if ((op = op_find(s, f)) != NULL)
 		op_answer(s->w, op, f);
+	else
+		wait_stray(s, f);
 }
 
 int

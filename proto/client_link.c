@@ -1,5 +1,5 @@
 /*
- * client_link.c: how a seat of libwharf gets its link to a store, and what
+ * client_link.c: how a seat of libwharf gets its link to a store or router, what
  * happens when it is lost.
  *
  *	OFF -> ASK (wharfd's lanes socket) ---> HELLO -> UP
@@ -41,7 +41,7 @@ seat_init(struct seat *s, struct wharf *w, unsigned number)
 {
 	memset(s, 0, sizeof(*s));
 	s->w = w;
-	s->number = number;
+	s->index = s->number = number;
 	s->ask = s->bell = s->peer = -1;
 	s->why = WHARF_NOTREADY;
 }
@@ -147,6 +147,8 @@ seat_lost(struct seat *s)
 		ops_lost(s);
 		seat_forget_out(s);
 	}
+	else
+		ops_doubt(s, mono_now());
 	seat_close(s, 0);
 	seat_enter(s, SEAT_OFF, seat_pause(s, by_lane));
 }
@@ -183,6 +185,7 @@ seat_question(const struct seat *s, uint16_t msg, uint8_t *out, size_t max)
 	snprintf(h.name, sizeof(h.name), "%s", s->w->name);
 	f.msg = msg;
 	f.slot = (uint16_t)s->number;	/* slot N lies in store N */
+	f.type = s->router ? LANES_ROUTER : 0;
 	f.id = s->number + 1;
 	f.val = buf;
 	f.vallen = f.vtotal = (uint32_t)desk_hello_put(buf, sizeof(buf), &h);
@@ -210,7 +213,7 @@ ask_open(struct seat *s)
 		goto fail;
 	/* A full backlog is EAGAIN: nothing waits here. */
 	if (connect(s->ask, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
-	    !ask_send(s) || !client_watch(s->w, s->ask, s->number,
+	    !ask_send(s) || !client_watch(s->w, s->ask, s->index,
 	    SEAT_ON_ASK, EPOLLIN))
 		goto fail;
 	return 1;
@@ -230,7 +233,8 @@ desk_open(struct seat *s)
 	char			name[32];
 	size_t			n;
 
-	snprintf(name, sizeof(name), "store.%u", s->number);
+	snprintf(name, sizeof(name), "%s.%u", s->router ? "router" : "store",
+	    s->number);
 	if (!seat_path(s, name, &sun)) {
 		s->why = WHARF_PARAM;
 		return 0;
@@ -243,7 +247,7 @@ desk_open(struct seat *s)
 	s->why = WHARF_NOMEM;
 	n = seat_question(s, MSG_DESK_HELLO, buf, sizeof(buf));
 	return (s->wire = wire_new(sun.sun_path, WIRE_DESK)) != NULL &&
-	    client_watch(s->w, wire_fd(s->wire), s->number, SEAT_ON_WIRE,
+	    client_watch(s->w, wire_fd(s->wire), s->index, SEAT_ON_WIRE,
 	    EPOLLIN | EPOLLET) && wire_send(s->wire, buf, n);
 }
 
@@ -266,24 +270,47 @@ seat_begin(struct seat *s)
 
 /* HELLO */
 
-/* Learns how many stores and files there are; 0: others than before. */
+static void
+seats_init(struct wharf *w)
+{
+	struct seat	*s;
+	unsigned	 i;
+
+	for (i = 1; i < w->stores; i++)
+		seat_enter(&w->seats[i], SEAT_OFF, 1);
+	for (i = 0; i < w->routers; i++) {
+		s = &w->seats[w->stores + i];
+		s->router = 1;
+		s->number = i;
+	}
+}
+
+/* Learns how many there are of all; 0: others than before. */
 static int
 seat_shape(struct seat *s)
 {
 	struct wharf	*w = s->w;
-	unsigned	 i, n = s->link.stores, files = s->link.files;
+	unsigned	 n = s->link.stores, files = s->link.files;
+	unsigned	 routers = s->link.routers;
 
 	if (n == 0 || n > SEATS_MAX || s->link.seat != s->number ||
-	    files == 0 || (w->stores != 0 && (w->stores != n ||
-	    w->files != files)))
+	    files == 0 || routers > ROUTERS_MOST || (w->stores != 0 &&
+	    (w->stores != n || w->files != files || w->routers != routers)))
 		return 0;
 	if (w->stores != 0)
 		return 1;
 	w->stores = n;
 	w->files = files;
-	for (i = 1; i < n; i++)
-		seat_enter(&w->seats[i], SEAT_OFF, 1);
+	w->routers = routers;
+	seats_init(w);
 	return 1;
+}
+
+void
+seat_want(struct seat *s)
+{
+	if (s->router && s->state == SEAT_OFF && s->due.us == 0)
+		seat_enter(s, SEAT_OFF, 1);
 }
 
 /* OK is no refusal, and must not look like one. */
@@ -319,7 +346,7 @@ seat_dial(struct seat *s)
 {
 	seat_unwire(s, 0);
 	s->wire = wire_new(s->link.path, WIRE_LINK);
-	if (s->wire == NULL || !client_watch(s->w, wire_fd(s->wire), s->number,
+	if (s->wire == NULL || !client_watch(s->w, wire_fd(s->wire), s->index,
 	    SEAT_ON_WIRE, EPOLLIN | EPOLLET)) {
 		seat_break(s, WHARF_NOMEM);
 		return;
@@ -357,7 +384,8 @@ seat_hear_hello(struct seat *s, const struct frame *f)
 	if (f->msg != MSG_HELLO || (f->flags & FRAME_REPLY) == 0 ||
 	    f->status != E_OK || f->vallen != f->vtotal ||
 	    hello_get(&h, f->val, f->vallen) != E_OK ||
-	    h.role != ROLE(FROM_STORE) || h.seat != s->number ||
+	    h.role != (s->router ? ROLE(FROM_ROUTER) : ROLE(FROM_STORE)) ||
+	    h.seat != s->number ||
 	    h.inc != s->link.inc || h.link != s->link.link ||
 	    h.lane != (s->lane != NULL)) {
 		seat_break(s, why_refused(f));
@@ -383,7 +411,7 @@ ask_take_lane(struct seat *s, struct msg *m)
 		return 0;
 	s->bell = m->fds[1];
 	m->fds[1] = -1;
-	return client_watch(s->w, s->bell, s->number, SEAT_ON_BELL,
+	return client_watch(s->w, s->bell, s->index, SEAT_ON_BELL,
 	    EPOLLIN | EPOLLRDHUP | EPOLLET);
 }
 
@@ -462,7 +490,7 @@ seat_watch_peer(struct seat *s)
 	if (s->lane != NULL || pid <= 0)
 		return;
 	s->peer = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (s->peer != -1 && !client_watch(s->w, s->peer, s->number,
+	if (s->peer != -1 && !client_watch(s->w, s->peer, s->index,
 	    SEAT_ON_PEER, EPOLLIN | EPOLLET))
 		seat_unwatch(s, &s->peer);
 }

@@ -299,6 +299,8 @@ list_take(struct wharf *w, const struct op *op, const struct frame *f,
 
 	if (a->status == WHARF_NOTFOUND && op->list.type != 0)
 		a->status = WHARF_OK;
+	else if (a->status == WHARF_DAMAGED)
+		return;			/* its value says where */
 	else if (a->status == WHARF_OK &&
 	    !page_check(&op->list, f->val, f->vallen, &h, &last))
 		a->status = WHARF_BADMSG;
@@ -312,6 +314,7 @@ list_take(struct wharf *w, const struct op *op, const struct frame *f,
 	}
 	a->count = h.count;
 	a->number = (int64_t)h.total;
+	a->flags |= h.flags & LIST_LOST ? WHARF_LOST : 0;
 	a->cursorlen = cursor_next(w, &op->list, &h, &last);
 	a->cursor = a->cursorlen != 0 ? w->cursor : NULL;
 }

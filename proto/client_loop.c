@@ -43,7 +43,7 @@ client_watch(struct wharf *w, int fd, unsigned seat, enum seat_event ev,
 static unsigned
 client_seats(const struct wharf *w)
 {
-	return w->stores == 0 ? 1 : w->stores;
+	return w->stores == 0 ? 1 : w->stores + w->routers;
 }
 
 static void
@@ -120,6 +120,8 @@ client_time(struct wharf *w, mono_t now)
 		seat_time(s, now);
 	if ((op = TAILQ_FIRST(&w->flying)) != NULL)
 		next = op->due;
+	if ((op = TAILQ_FIRST(&w->waiting)) != NULL)
+		next = earlier(next, op->due);
 	for (s = w->seats; s < w->seats + client_seats(w); s++)
 		next = earlier(next, s->due);
 	w->next = next;

@@ -49,12 +49,19 @@ struct sync {
 static int
 sync_keep(struct kept **kept, struct wharf_answer *a)
 {
+	size_t	 token = a->token == NULL ? 0 : strlen(a->token) + 1;
+	size_t	 name = a->name == NULL ? 0 : strlen(a->name) + 1;
+	size_t	 n = a->length + a->cursorlen;
 	uint8_t	*p;
 
-	if (a->length + a->cursorlen == 0)
+	if (n + token + name == 0)
 		return 1;
-	if ((p = kept_add(kept, a->length + a->cursorlen)) == NULL)
+	if ((p = kept_add(kept, n + token + name)) == NULL)
 		return 0;
+	if (token != 0)
+		a->token = memcpy(p + n, a->token, token);
+	if (name != 0)
+		a->name = memcpy(p + n + token, a->name, name);
 	if (a->value != NULL)
 		a->value = memcpy(p, a->value, a->length);
 	if (a->cursor != NULL)

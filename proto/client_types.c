@@ -135,7 +135,7 @@ is_cached(const struct command *c)
 	return c->make == cache_request;
 }
 
-static int
+int
 table_is_good(const char *table)
 {
 	size_t	n = strnlen(table, TABLE_MAX + 1);

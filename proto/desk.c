@@ -52,11 +52,17 @@ desk_reject(struct desk *d, enum err e)
 		mb->hooks.reject(mb->arg, NULL, e);
 }
 
+void
+desk_give(const char *path, const char *group, gid_t gid)
+{
+	if (gid != (gid_t)-1 && chown(path, (uid_t)-1, gid) == -1)
+		log_warn("desk: give %s to group %s", path, group);
+}
+
 static void
 desk_chown(const struct desk *d, const char *path)
 {
-	if (d->gid != (gid_t)-1 && chown(path, (uid_t)-1, d->gid) == -1)
-		log_warn("desk: give %s to group %s", path, d->conf.group);
+	desk_give(path, d->conf.group, d->gid);
 }
 
 static int
@@ -306,20 +312,20 @@ desk_open(struct desk *d)
 	return rv == 0 && desk_listen(d);
 }
 
-static enum err
-desk_find_group(struct desk *d)
+enum err
+desk_find_group(const char *group, gid_t *gid)
 {
 	struct group	*g;
 
-	d->gid = (gid_t)-1;
-	if (d->conf.group[0] == '\0')
+	*gid = (gid_t)-1;
+	if (group[0] == '\0')
 		return E_OK;
 	errno = 0;
-	if ((g = getgrnam(d->conf.group)) == NULL) {
-		log_warn("desk: no group %s", d->conf.group);
+	if ((g = getgrnam(group)) == NULL) {
+		log_warn("desk: no group %s", group);
 		return E_PARAM;
 	}
-	d->gid = g->gr_gid;
+	*gid = g->gr_gid;
 	return E_OK;
 }
 
@@ -348,7 +354,8 @@ mailbox_desk(struct mailbox *mb, const struct desk_conf *conf)
 		return E_NOMEM;
 	d->mb = mb;
 	mb->desk = d;
-	if (desk_copy_conf(d, conf) && (e = desk_find_group(d)) == E_OK) {
+	if (desk_copy_conf(d, conf) && (e = desk_find_group(d->conf.group,
+	    &d->gid)) == E_OK) {
 		probe_init(&d->probe, mb->loop, d->conf.path);
 		e = desk_open(d) ? E_OK : E_INTERNAL;
 	}

@@ -23,6 +23,7 @@ struct probe {
 	struct sockaddr_un addr;
 	int		 running;
 	unsigned	 ticks;		/* since it began or ended */
+	int		 pub;		/* of a PUB socket, see probe_init_pub */
 	size_t		 got;
 	uint8_t		 answer[PROBE_BYTES];
 };
@@ -30,6 +31,11 @@ struct probe {
 enum probe_state { PROBE_FINE, PROBE_RUNNING, PROBE_FAILED };
 
 void			probe_init(struct probe *, struct ev_loop *,
+			    const char *path);
+/*
+ * Of a PUB socket, which answers nothing: its greeting shows that it accepts.
+ */
+void			probe_init_pub(struct probe *, struct ev_loop *,
 			    const char *path);
 /* Called every half second: begins a probe each second, judges it. */
 enum probe_state	probe_tick(struct probe *);
@@ -45,6 +51,10 @@ struct desk_ctx {
 	int		 sending;
 };
 
+/* The group's id, (gid_t)-1 for none. E_PARAM: there is no such group. */
+enum err desk_find_group(const char *group, gid_t *);
+/* Gives a socket to that group. */
+void	desk_give(const char *path, const char *group, gid_t);
 /* Whether there is room for one more client. */
 int	desk_admits(const struct mailbox *);
 /* Opens a client's link with the group and mode of the desk. */

@@ -28,6 +28,9 @@
 
 /* SP greeting of a REQ (protocol 0x30), then a message of type 1. */
 static const uint8_t probe_greeting[8] = { 0, 'S', 'P', 0, 0, 0x30, 0, 0 };
+/* The same of a SUB (0x21), and what a PUB (0x20) says. */
+static const uint8_t sub_greeting[8] = { 0, 'S', 'P', 0, 0, 0x21, 0, 0 };
+static const uint8_t pub_greeting[8] = { 0, 'S', 'P', 0, 0, 0x20, 0, 0 };
 /* A request id has its highest bit set: it ends the backtrace. */
 static const uint8_t probe_request_id[4] = { 0x80, 0, 0, 1 };
 
@@ -52,12 +55,31 @@ probe_message(uint8_t out[PROBE_BYTES])
 
 _Static_assert(4 + FRAME_HEAD < 256, "the ping's length in one byte");
 
+/* What it says, and how much it awaits. */
+static size_t
+probe_question(const struct probe *p, uint8_t out[PROBE_BYTES])
+{
+	if (!p->pub)
+		return probe_message(out);
+	memcpy(out, sub_greeting, sizeof(sub_greeting));
+	return sizeof(sub_greeting);
+}
+
+static size_t
+probe_awaits(const struct probe *p)
+{
+	return p->pub ? sizeof(pub_greeting) : PROBE_BYTES;
+}
+
 static int
 probe_answer_good(const struct probe *p)
 {
 	const uint8_t	*frame = p->answer + PROBE_BYTES - FRAME_HEAD;
 	struct frame	 f;
 
+	if (p->pub)
+		return memcmp(p->answer, pub_greeting,
+		    sizeof(pub_greeting)) == 0;
 	return frame_get(&f, frame, FRAME_HEAD) == E_OK &&
 	    f.msg == MSG_DESK_PING && (f.flags & FRAME_REPLY) != 0;
 }
@@ -81,7 +103,7 @@ probe_cb(struct ev_loop *loop, ev_io *w, int revents)
 	ssize_t		 n;
 
 	(void)revents;
-	n = read(w->fd, p->answer + p->got, PROBE_BYTES - p->got);
+	n = read(w->fd, p->answer + p->got, probe_awaits(p) - p->got);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -89,7 +111,7 @@ probe_cb(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	}
 	p->got += (size_t)n;
-	if (p->got < PROBE_BYTES)
+	if (p->got < probe_awaits(p))
 		return;
 	if (probe_answer_good(p))
 		probe_end(p);
@@ -101,7 +123,7 @@ static int
 probe_begin(struct probe *p)
 {
 	uint8_t	buf[PROBE_BYTES];
-	size_t	n = probe_message(buf);
+	size_t	n = probe_question(p, buf);
 	int	fd = socket(AF_UNIX,
 		    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -129,6 +151,13 @@ probe_init(struct probe *p, struct ev_loop *loop, const char *path)
 	p->loop = loop;
 	p->addr.sun_family = AF_UNIX;
 	memcpy(p->addr.sun_path, path, strlen(path) + 1);
+}
+
+void
+probe_init_pub(struct probe *p, struct ev_loop *loop, const char *path)
+{
+	probe_init(p, loop, path);
+	p->pub = 1;
 }
 
 enum probe_state

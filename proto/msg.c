@@ -12,7 +12,8 @@
 #define OWNER_CTL	FROM_CHILD
 #define OWNER_SUPER	FROM_SUPERVISOR
 #define OWNER_STORE	FROM_STORE
-#define OWNER_DESK	FROM_STORE
+#define OWNER_ROUTER	FROM_ROUTER
+#define OWNER_DESK	(FROM_STORE | FROM_ROUTER)
 #define OWNER_LANES	FROM_SUPERVISOR
 
 struct msg_row {
@@ -33,6 +34,8 @@ static const struct msg_row msg_rows[MSG_MAX] = {
 	ROW(OWNER_SUPER, #name, num, from, tab, kmin, kmax, vmax)
 #define MSG_STORE(name, num, from, tab, kmin, kmax, vmax, fn)		\
 	ROW(OWNER_STORE, #name, num, from, tab, kmin, kmax, vmax)
+#define MSG_ROUTER(name, num, from, tab, kmin, kmax, vmax, fn)		\
+	ROW(OWNER_ROUTER, #name, num, from, tab, kmin, kmax, vmax)
 #define MSG_DESK(name, num, from, tab, kmin, kmax, vmax, fn)		\
 	ROW(OWNER_DESK, #name, num, from, tab, kmin, kmax, vmax)
 #define MSG_LANES(name, num, from, tab, kmin, kmax, vmax, fn)		\

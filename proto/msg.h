@@ -16,7 +16,18 @@
 /* The cache (contract 2): keys as above. */
 #define CACHE_NAME_MAX	FRAME_NAME		/* bytes of a hash's name */
 #define CACHED_MAX	(8u << 20)		/* bytes of a value */
+#define FOUND_TEXT	400u			/* bytes: what CHECK found */
+#define DONE_NUMBERS	6u			/* of DONE */
+#define DONE_SIZE	(8 * DONE_NUMBERS)
+#define BACKED_TEXT	200u			/* bytes of why a backup failed */
 #define CACHE_TEXT_MAX	65536u			/* bytes of a number as text */
+
+/* Queues, topics and tasks. */
+#define QUEUE_WORKER_MAX 32u			/* bytes of a worker's name */
+#define QUEUE_TOKEN_MAX	64u			/* bytes of a token */
+#define QUEUE_TOKENS_MAX (1000 * (1 + QUEUE_TOKEN_MAX))	/* many of them */
+#define QUEUE_SET_MAX	128u			/* bytes, proto/msg_queue.h */
+#define TASK_BODY_MAX	(8u << 20)		/* bytes of a task or result */
 
 enum msg_number {
 #define ROW_(name, num, from, tab, kmin, kmax, vmax, fn) name = num,
@@ -24,6 +35,7 @@ enum msg_number {
 #define MSG_CTL ROW_
 #define MSG_SUPER ROW_
 #define MSG_STORE ROW_
+#define MSG_ROUTER ROW_
 #define MSG_DESK ROW_
 #define MSG_LANES ROW_
 #include "proto/msg.def"

@@ -2,12 +2,21 @@
  * msg_ctl.h: payloads of the control messages on fd 3 (SOCK_SEQPACKET, one
  * frame a packet, descriptors by SCM_RIGHTS), and of the HELLOs.
  *
- *   READY, BEAT, RELOAD(fds: memfds of conf and users), STOP(flags bit: hurry in f.ver)  no payload
+ *   READY, BEAT, RELOAD(fds: memfds of conf, users and TLS), STOP(flags bit: hurry in f.ver)  no payload
  *   PROGRESS   f.score: a number that grows while work is done
  *   BROKEN, UNLINK   f.id: the link
  *   LANE       value: struct link_offer; fds: lane memfd, peer's bell, or none
- *   LISTEN     f.id: socket number, f.slot: 0 db 1 mq, f.ver: 1 lent; fd: socket
+ *   LISTEN     f.id: socket number, f.slot: LISTEN_ bits, f.ver: 1 lent; fd: socket
  *   UNLISTEN   f.id: socket number
+ *   BACKUP     f.id: which one; flag FORGET: end it.  Else value: name of the
+ *              parent, none; fds: directory to write to, the parent's
+ *   BACKED     f.id: of BACKUP, f.status: how it ended; value: why it failed
+ *   CHECK      f.id: which one; f.score: bytes a second, 0 all it can
+ *   COMPACT    f.id: which one; f.ver: 1 + file of the shard, or 0: all
+ *   FOUND      f.id: of CHECK; value: a finding, text
+ *   DONE       f.id: of CHECK or COMPACT, f.status; value: DONE_NUMBERS u64:
+ *              records, blocks, segments, bytes, index entries and findings;
+ *              or bytes before and after
  */
 #ifndef PROTO_MSG_CTL_H
 #define PROTO_MSG_CTL_H
@@ -17,6 +26,11 @@
 #include "proto/err.h"
 #include "proto/frame.h"
 #include "proto/msg.h"
+
+/* What is spoken on a listening socket; db without MQ. */
+#define LISTEN_MQ	1u
+#define LISTEN_TLS	2u
+#define LISTEN_KINDS	4u
 
 #define LINK_PATH_MAX	108		/* sun_path, with its NUL */
 

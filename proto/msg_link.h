@@ -15,6 +15,7 @@
 #define HELLO_MAX	64u		/* bytes of a HELLO's value */
 #define DESK_NAME_MAX	32u		/* bytes of a client's chosen name */
 #define DESK_ANSWER_MAX	256u
+#define LANES_ROUTER	'R'	/* LANES_ASK, type: the slot is a router's seat */
 
 /* Both ways: who speaks, and on which link. */
 struct hello {

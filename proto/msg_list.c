@@ -98,7 +98,7 @@ list_head_get(struct list_head *h, const uint8_t *p, size_t n)
 	h->count = le32_get(p + 4);
 	h->passed = le64_get(p + 8);
 	h->total = le64_get(p + 16);
-	return (h->flags & ~LIST_MORE) != 0 ? E_BADMSG : E_OK;
+	return (h->flags & ~(LIST_MORE | LIST_LOST)) != 0 ? E_BADMSG : E_OK;
 }
 
 size_t

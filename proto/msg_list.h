@@ -34,7 +34,9 @@ enum list_flags {
 	LIST_ONE_FILE	= 1 << 1,
 	LIST_REVERSE	= 1 << 2,	/* LIST_RANK, LIST_SCORE */
 	LIST_ASYNC	= 1 << 3,	/* of the snapshot that an export made */
-	LIST_MORE	= 1 << 4	/* answer: the store has more entries */
+	LIST_MORE	= 1 << 4,	/* answer: the store has more entries */
+	LIST_LOST	= 1 << 5	/* answer: some may have been lost
+					   (quarantine), where it looked */
 };
 
 /*
@@ -61,7 +63,7 @@ struct list_ask {
 
 /* The head of an answer's value; count entries follow. */
 struct list_head {
-	uint8_t		flags;		/* LIST_MORE */
+	uint8_t		flags;		/* LIST_MORE, LIST_LOST */
 	uint16_t	file;		/* where the last entry stood */
 	uint32_t	count;
 	uint64_t	passed;		/* matching entries passed over */

@@ -20,6 +20,7 @@
  * Here: connections, plain keys, what is common to all.  wharf_types.h: the
  * general form of an operation; hashes, sets, sorted sets.  wharf_list.h:
  * listings, many records at a time, exports.  wharf_cache.h: the cache.
+ * wharf_queue.h: queues, topics and tasks.
  * wharf_status.h: how an operation ends.
  */
 #ifndef WHARF_H
@@ -46,7 +47,7 @@ int		 wharf_status_http(enum wharf_status);
 /* Version of the library that runs, as "0.1.0". */
 const char	*wharf_library_version(void);
 
-/* A connection to all stores of one node. */
+/* A connection to all stores of one node, and its routers. */
 struct wharf;
 
 enum wharf_lanes {
@@ -90,19 +91,22 @@ struct wharf_answer {
 	int64_t		 ttl;		/* ms left, 0: does not expire (get, exist) */
 	const void	*value;		/* NULL: none */
 	size_t		 length;	/* bytes of the value */
-	unsigned	 flags;		/* WHARF_VERERROR */
+	unsigned	 flags;		/* WHARF_VERERROR, WHARF_LOST */
 	unsigned	 count;		/* entries of a page, rows of a stat */
 	int64_t		 number;	/* score, counter, rank, number of entries */
 	const void	*cursor;	/* list: where it goes on; NULL: the end */
 	size_t		 cursorlen;
-	unsigned	 reserved_[8];
+	const char	*token;		/* of a message or task; NULL: none */
+	const char	*name;		/* claim: the task's queue; NULL: none */
+	unsigned	 reserved_[4];
 };
 
 /* Of struct wharf_write and of answers. */
 enum wharf_flags {
 	WHARF_IS_DUP	= 1 << 1,	/* put, del: a repetition, see libwharf(3) */
 	WHARF_CREATE	= 1 << 2,	/* put: only if the key is absent */
-	WHARF_VERERROR	= 1 << 3	/* answer: the version did not match */
+	WHARF_VERERROR	= 1 << 3,	/* answer: the version did not match */
+	WHARF_LOST	= 1 << 4	/* page: entries may have been lost */
 };
 
 /* How to write; NULL in its place: all zeros.  size as above. */
@@ -187,7 +191,9 @@ struct wharf_info {
 	unsigned	 in_flight;
 	uint64_t	 reconnects;	/* links made again */
 	unsigned	 files;		/* data files, of all stores */
-	unsigned	 reserved_[7];
+	unsigned	 routers;	/* of the node */
+	unsigned	 routers_up;	/* linked; only those that were asked are */
+	unsigned	 reserved_[5];
 };
 void		 wharf_info(const struct wharf *, struct wharf_info *);
 
@@ -198,5 +204,6 @@ void		 wharf_info(const struct wharf *, struct wharf_info *);
 #include "wharf_types.h"
 #include "wharf_list.h"
 #include "wharf_cache.h"
+#include "wharf_queue.h"
 
 #endif

@@ -25,7 +25,8 @@ enum wharf_status {
 	WHARF_EXISTS	= 16,	/* WHARF_CREATE, and the key is there */
 	WHARF_TOOBIG	= 17,	/* longer than options.memory allows */
 	WHARF_URI	= 18, WHARF_HEADERS = 19,
-	WHARF_DAMAGED	= 20,	/* the record fails its checksum */
+	WHARF_DAMAGED	= 20,	/* the record fails its checksum, or may have
+				   been lost; the answer's value says where */
 	WHARF_INTERNAL	= 21,
 	WHARF_UNKNOWN	= 22,	/* a node too old for this command */
 	WHARF_NOTREADY	= 23,	/* the store was lost before it was asked */
@@ -53,7 +54,16 @@ enum wharf_status {
 	WHARF_LIMIT_DISK = 48,	/* 48..50: the node is over a limit; it takes */
 	WHARF_LIMIT_PROCESS = 49, /* no writes that grow until it is below */
 	WHARF_LIMIT_SYSTEM = 50,
-	WHARF_LIMIT_VALUE = 51	/* longer than the node takes values */
+	WHARF_LIMIT_VALUE = 51,	/* longer than the node takes values */
+	WHARF_QUEUE	= 52,	/* no such queue or topic, or the other kind */
+	WHARF_QUEUES	= 53,	/* no room for another one */
+	WHARF_QLOCKED	= 54, WHARF_QFULL = 55,
+	WHARF_TOKEN	= 56,	/* not valid here, or its message is gone */
+	WHARF_WINDOW	= 57,	/* the index lies outside the topic's window */
+	WHARF_LIMIT_MESSAGES = 58, /* the node has as many as it may */
+	WHARF_WAITED	= 59,	/* nobody came for the task, or with one, in time */
+	WHARF_TASKS_FULL = 60,	/* 60..62: HTTP only */
+	WHARF_ELSEWHERE	= 61, WHARF_BEHIND = 62
 };
 
 #endif

@@ -19,7 +19,8 @@
  *
  * Not thread safe: the store's loop calls everything.  A call does work for its
  * own value and for evicting as many bytes as that brings, and none that grows
- * with what is stored (cache_free excepted): see cache_step.
+ * with what is stored (cache_free excepted): see cache_step; and cache_ready for
+ * large values.
  */
 #ifndef STORE_CACHE_H
 #define STORE_CACHE_H
@@ -33,6 +34,7 @@ struct cache;
 
 #define CACHE_KEY_MAX	65536u		/* bytes of a name or a field, 1.. */
 #define CACHE_VALUE_MAX	8388608u	/* bytes of a value, 1.. */
+#define CACHE_LARGE	(1u << 20)	/* bytes: more is too much for a turn */
 #define CACHE_LEAST	(1u << 20)	/* least limit of a slice, bytes */
 
 struct cache_str {			/* borrowed bytes, not NUL-terminated */
@@ -106,6 +108,16 @@ enum err	 cache_hincrby(struct cache *, int64_t now, struct cache_str tb,
 enum err	 cache_hincrbyfloat(struct cache *, int64_t now,
 		    struct cache_str tb, struct cache_str field,
 		    struct cache_str by, struct cache_str *val);
+
+/*
+ * Before a put, an append or an hset: what it would evict at once, in steps.
+ * tb.n 0: key is the name.  bytes: of the value that it brings; append: what is
+ * there grows by them.  0: n entries or so were evicted for it, and more calls
+ * are needed, which others may come between.  1: there is room, or it is of no
+ * use to make any, or it is less than CACHE_LARGE that the command wants.
+ */
+int		 cache_ready(struct cache *, int64_t now, struct cache_str tb,
+		    struct cache_str key, size_t bytes, int append, unsigned n);
 
 /*
  * Background work: frees what deleted hashes had, looks for expired entries,

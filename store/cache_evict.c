@@ -192,6 +192,19 @@ room_make(struct cache *c)
 	return slots_compact(c, 1) || evict(c);
 }
 
+int
+room_for(struct cache *c, size_t bytes, unsigned n)
+{
+	uint64_t	pages = (bytes + ((size_t)1 << c->page) - 1) >> c->page;
+
+	for (; c->resident - c->dirtypages + pages > c->room; n--)
+		if (n == 0)
+			return 0;
+		else if (!room_make(c))
+			return 1;
+	return 1;
+}
+
 /* --- what expires unasked --- */
 
 /* Enters a unit in which something may have expired; 0: the lap is over. */

@@ -233,6 +233,8 @@ void		 links_moved(struct cache *, struct item *);
 /* --- eviction --- */
 /* Frees something; 0: there is nothing more to be had. */
 int		 room_make(struct cache *);
+/* room_make, n times at most; 1: a run of bytes fits, or none can be had. */
+int		 room_for(struct cache *, size_t bytes, unsigned n);
 int		 dying_step(struct cache *, unsigned n);
 int		 reap_step(struct cache *, unsigned n);
 

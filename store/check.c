@@ -1,7 +1,8 @@
 /*
- * check.c: reads all that a stopped store has on the disk and names what is
- * damaged: MANIFEST, each block of the data files, each record in them, their
- * digests, buckets (tkrzw's index) and counts, and the log.  Writes nothing.
+ * check.c: reads all that a stopped store or router has on the disk and names
+ * what is damaged: MANIFEST, each block of the data files, each record in them,
+ * their digests, buckets (tkrzw's index) and counts, the sums of tables (after
+ * an orderly stop, which saves them), and the log.  Writes nothing.
  *
  * A file of a store that was killed is checked up to F; what follows it a start
  * throws away.
@@ -17,20 +18,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proto/slot.h"
 #include "store/check.h"
-#include "store/manifest.h"
-#include "store/salvage.h"
+#include "store/check_gen.h"
 #include "store/wal_check.h"
 
-#define SLOTS		1024
 #define PATH_LEN	4096
 #define NAMES_MAX	256
 
 struct check {
 	const char		*dir;
 	struct manifest		 man;
-	struct manifest_slot	 slot[SLOTS];	/* as counted */
+	struct manifest_slot	 slot[CHECK_SLOTS];	/* as counted */
+	struct tables		*tables;	/* the same; or NULL */
 	unsigned		 k;
 	char			 path[PATH_LEN];	/* of the data file */
 	uint64_t		 records;
@@ -39,17 +38,21 @@ struct check {
 };
 
 static void
-bad_at(struct check *c, uint64_t off, const char *what)
+found(void *arg, const char *path, uint64_t off, const char *what)
 {
-	printf("%s offset %" PRIu64 ": %s\n", c->path, off, what);
+	struct check	*c = arg;
+
+	if (off == CHECK_NOWHERE)
+		printf("%s: %s\n", path, what);
+	else
+		printf("%s offset %" PRIu64 ": %s\n", path, off, what);
 	c->bad++;
 }
 
 static void
 bad_file(struct check *c, const char *path, const char *what)
 {
-	printf("%s: %s\n", path, what);
-	c->bad++;
+	found(c, path, CHECK_NOWHERE, what);
 }
 
 static void
@@ -61,179 +64,102 @@ cannot(struct check *c, const char *path, const char *why)
 
 /* --- one data file --- */
 
-static void
-check_blocks(struct check *c, int fd, const struct sums *s)
-{
-	size_t		i;
-	uint64_t	off;
-	enum err	e;
-
-	for (i = 0; i < sums_blocks(s); i++) {
-		e = sums_check(s, &io_posix, fd, i);
-		off = (uint64_t)i * SUMS_BLOCK;
-		if (e == E_DAMAGED)
-			bad_at(c, off < s->base ? s->base : off,
-			    "block fails its checksum");
-		else if (e != E_OK)
-			cannot(c, c->path, err_text(e));
-	}
-}
-
+/* 0: there is nothing to be checked. */
 static int
-check_whole(void *arg, uint64_t off, const struct tkrzw_record *rec)
-{
-	struct check	*c = arg;
-	struct record	 r;
-
-	(void)off;
-	return record_get(&r, rec->key, rec->keylen, rec->val, rec->vallen) ==
-	    E_OK && slot_file(r.slot, c->man.stores, c->man.files) == c->k;
-}
-
-static enum err
-check_good(void *arg, uint64_t off, const struct tkrzw_record *rec)
-{
-	struct check	*c = arg;
-
-	(void)off;
-	(void)rec;
-	c->records++;
-	return E_OK;
-}
-
-static enum err
-check_bad(void *arg, uint64_t from, uint64_t to,
-    const struct tkrzw_record *rec)
-{
-	char	what[64];
-
-	(void)rec;
-	snprintf(what, sizeof(what), "%" PRIu64 " bytes hold no whole record",
-	    to - from);
-	bad_at(arg, from, what);
-	return E_OK;
-}
-
-static void
-slot_change(struct check *c, const struct record *r, const uint8_t *key,
-    size_t keylen, int by)
-{
-	if (r->kind != RECORD_VALUE)
-		return;
-	c->slot[r->slot].count += (uint64_t)(int64_t)by;
-	digest_xor(&c->slot[r->slot].digest, record_digest(r, key, keylen));
-}
-
-/* As in a start: what a record is and what it took the place of. */
-static enum err
-check_see(void *arg, const uint8_t *key, size_t keylen, const uint8_t *val,
-    size_t vallen, const uint8_t *old, size_t oldlen)
-{
-	struct check	*c = arg;
-	struct record	 r, was;
-
-	if (key == NULL)
-		return E_OK;
-	if (record_peek(&r, val, vallen) != E_OK ||
-	    (old != NULL && record_peek(&was, old, oldlen) != E_OK))
-		return E_DAMAGED;
-	if (old != NULL)
-		slot_change(c, &was, key, keylen, -1);
-	slot_change(c, &r, key, keylen, 1);
-	return E_OK;
-}
-
-static void
-check_digests(struct check *c)
-{
-	const struct manifest_slot	*a, *b;
-	char				 what[64];
-	unsigned			 s;
-
-	for (s = 0; s < SLOTS; s++) {
-		a = &c->slot[s];
-		b = &c->man.slot[s];
-		if (slot_file(s, c->man.stores, c->man.files) != c->k ||
-		    (a->count == b->count &&
-		    memcmp(&a->digest, &b->digest, sizeof(a->digest)) == 0))
-			continue;
-		snprintf(what, sizeof(what), "slot %u is not what MANIFEST "
-		    "says", s);
-		bad_file(c, c->path, what);
-	}
-}
-
-/* Links, buckets, counts; and, of a file that is alone, the digests. */
-static void
-check_structure(struct check *c, int fd, const struct manifest_gen *m,
-    int alone)
-{
-	enum err	e;
-
-	memset(c->slot, 0, sizeof(c->slot));
-	e = (c->man.clean ? tkrzw_check : tkrzw_read)(&io_posix, fd, m->size,
-	    m->count, check_see, c);
-	if (e == E_DAMAGED)
-		bad_file(c, c->path, "header, links, buckets or counts are "
-		    "not what its records make them");
-	else if (e != E_OK)
-		cannot(c, c->path, err_text(e));
-	else if (alone)
-		check_digests(c);
-}
-
-static void
-check_open_gen(struct check *c, int fd, const struct manifest_gen *m,
-    int alone)
-{
-	char		 path[PATH_LEN + 8];
-	struct sums	 sums;
-	struct salvage	 s = { .io = &io_posix, .fd = fd, .end = m->size,
-	    .whole = check_whole, .good = check_good, .bad = check_bad,
-	    .arg = c };
-	enum err	 e;
-
-	snprintf(path, sizeof(path), "%.*s.sum", (int)(strlen(c->path) - 4),
-	    c->path);
-	e = sums_load(&sums, &io_posix, path, m->gen);
-	if (e == E_DAMAGED || (e == E_OK && sums.end > m->size))
-		bad_file(c, path, "is damaged or of another file");
-	else if (e == E_OK) {
-		check_blocks(c, fd, &sums);
-		s.sums = &sums;
-	}
-	if (salvage_walk(&s) != E_OK)
-		cannot(c, c->path, err_text(E_NOMEM));
-	sums_free(&sums);
-	check_structure(c, fd, m, alone);
-}
-
-static void
-check_gen(struct check *c, const struct manifest_gen *m, int alone)
+gen_open(struct check *c, const struct manifest_gen *m, int *fd)
 {
 	struct stat	st;
-	int		fd;
 
 	if (m->gen == 0)
-		return;
+		return 0;
 	snprintf(c->path, sizeof(c->path), "%s/data.%u.%" PRIu64 ".tkh",
 	    c->dir, c->k, m->gen);
-	if ((fd = open(c->path, O_RDONLY | O_CLOEXEC)) == -1) {
+	if ((*fd = open(c->path, O_RDONLY | O_CLOEXEC)) == -1) {
 		if (errno == ENOENT)
 			bad_file(c, c->path, "is missing");
 		else
 			cannot(c, c->path, strerror(errno));
-		return;
+		return 0;
 	}
-	if (fstat(fd, &st) == 0 && ((uint64_t)st.st_size < m->size ||
+	if (fstat(*fd, &st) == 0 && ((uint64_t)st.st_size < m->size ||
 	    (c->man.clean && (uint64_t)st.st_size != m->size)))
-		bad_at(c, (uint64_t)st.st_size, "the file ends here, not "
-		    "where MANIFEST says");
-	check_open_gen(c, fd, m, alone);
-	close(fd);
+		found(c, c->path, (uint64_t)st.st_size, "the file ends here, "
+		    "not where MANIFEST says");
+	return 1;
 }
 
-/* --- one store --- */
+static void
+gen_sums(struct check *c, struct sums *sums, const struct manifest_gen *m)
+{
+	char		path[PATH_LEN + 8];
+	enum err	e;
+
+	snprintf(path, sizeof(path), "%.*s.sum", (int)(strlen(c->path) - 4),
+	    c->path);
+	e = sums_load(sums, &io_posix, path, m->gen);
+	if (e == E_OK && sums->end <= m->size)
+		return;
+	if (e == E_DAMAGED || e == E_OK)
+		bad_file(c, path, "is damaged or of another file");
+	sums_free(sums);
+}
+
+/* 1: all of it was read, and its structure is whole. */
+static int
+check_gen(struct check *c, const struct manifest_gen *m,
+    const struct btree *over, struct btree *keys)
+{
+	struct sums		sums;
+	struct check_gen	g = { .io = &io_posix, .path = c->path,
+	    .k = c->k, .store = c->man.store, .stores = c->man.stores,
+	    .files = c->man.files, .size = m->size, .count = m->count,
+	    .closed = c->man.clean, .found = found, .arg = c,
+	    .slot = c->slot, .tables = c->tables, .over = over, .keys = keys };
+	enum err		e;
+
+	if (!gen_open(c, m, &g.fd))
+		return m->gen == 0;
+	gen_sums(c, &sums, m);
+	g.sums = sums.n != 0 ? &sums : NULL;
+	if ((e = check_gen_blocks(&g)) != E_OK ||
+	    (e = check_gen_records(&g)) != E_OK ||
+	    (e = check_gen_structure(&g)) != E_OK)
+		cannot(c, c->path, err_text(e));
+	sums_free(&sums);
+	close(g.fd);
+	c->records += g.records;
+	return e == E_OK && !g.broken;
+}
+
+/* What the newer generation has of a key hides what the older one has. */
+static void
+check_file(struct check *c)
+{
+	const struct manifest_file	*m = &c->man.file[c->k];
+	struct check_gen		 g = { .k = c->k,
+	    .store = c->man.store, .stores = c->man.stores,
+	    .files = c->man.files, .path = c->path, .slot = c->slot,
+	    .found = found, .arg = c };
+	struct btree			*keys = NULL;
+	int				 whole;
+
+	if (m->older.gen != 0 && (keys = btree_new()) == NULL) {
+		cannot(c, c->dir, err_text(E_NOMEM));
+		return;
+	}
+	whole = check_gen(c, &m->now, NULL, keys);
+	whole &= check_gen(c, &m->older, keys, NULL);
+	btree_free(keys);
+	if (whole)
+		check_gen_digests(&g, c->man.slot);
+	else {
+		/* What it would add to them is not known. */
+		tables_free(c->tables);
+		c->tables = NULL;
+	}
+}
+
+/* --- one shard --- */
 
 static void
 check_log(struct check *c)
@@ -258,6 +184,39 @@ check_log(struct check *c)
 		    "knows of");
 }
 
+/* Of a store that was not stopped in order MANIFEST says nothing of tables. */
+static void
+count_tables(struct check *c)
+{
+	struct manifest	empty = { .sums = c->man.sums };
+
+	if (!c->man.clean || c->man.sums == 0)
+		return;
+	if ((c->tables = tables_new(NULL, c->man.store, 0, 0)) == NULL)
+		cannot(c, c->dir, err_text(E_NOMEM));
+	else		/* up to the same time */
+		tables_adopt(c->tables, &empty);
+}
+
+static void
+check_catalogue(struct check *c)
+{
+	struct manifest	counted = { .sums = 0 };
+	char		path[PATH_LEN];
+
+	if (c->tables == NULL)
+		return;
+	snprintf(path, sizeof(path), "%s/MANIFEST", c->dir);
+	tables_save(c->tables, &counted);
+	if (counted.sums == 0)
+		cannot(c, path, "its sums of tables could not be counted");
+	else
+		check_tables(&c->man, &counted, path, found, c);
+	manifest_clear_tables(&counted);
+	tables_free(c->tables);
+	c->tables = NULL;
+}
+
 static void
 check_damage_file(struct check *c)
 {
@@ -269,7 +228,7 @@ check_damage_file(struct check *c)
 }
 
 static int
-check_store(const char *dir)
+check_shard(const char *dir)
 {
 	struct check	*c = calloc(1, sizeof(*c));
 	char		 why[256];
@@ -285,12 +244,12 @@ check_store(const char *dir)
 		bad_file(c, dir, why);
 	else if (e != E_OK)
 		cannot(c, dir, e == E_NOTFOUND ? "no MANIFEST" : err_text(e));
-	for (c->k = 0; e == E_OK && c->k < c->man.files; c->k++) {
-		check_gen(c, &c->man.file[c->k].older, 0);
-		check_gen(c, &c->man.file[c->k].now,
-		    c->man.file[c->k].older.gen == 0);
-	}
+	if (e == E_OK)
+		count_tables(c);
+	for (c->k = 0; e == E_OK && c->k < c->man.files; c->k++)
+		check_file(c);
 	if (e == E_OK) {
+		check_catalogue(c);
 		check_log(c);
 		check_damage_file(c);
 		manifest_clear(&c->man);
@@ -325,25 +284,36 @@ in_use(const char *dir)
 	return used;
 }
 
-static int
-check_node(const char *dir)
+/* All store.N, or router.N, that there are: how many; raises *worst. */
+static unsigned
+check_kind(const char *dir, const char *kind, int *worst)
 {
 	char		 path[PATH_LEN];
 	struct stat	 st;
 	unsigned	 i;
-	int		 r, worst = 2;
+	int		 r;
 
 	for (i = 0; i < NAMES_MAX; i++) {
-		snprintf(path, sizeof(path), "%s/store.%u", dir, i);
+		snprintf(path, sizeof(path), "%s/%s.%u", dir, kind, i);
 		if (stat(path, &st) == -1)
 			break;
-		r = check_store(path);
-		if (i == 0 || r > worst)
-			worst = r;
+		if ((r = check_shard(path)) > *worst)
+			*worst = r;
 	}
-	if (i == 0)
+	return i;
+}
+
+static int
+check_node(const char *dir)
+{
+	int	worst = 0;
+
+	if (check_kind(dir, "store", &worst) == 0) {
 		fprintf(stderr, "wharf-store: %s: neither MANIFEST nor "
 		    "store.0\n", dir);
+		return 2;
+	}
+	check_kind(dir, "router", &worst);
 	return worst;
 }
 
@@ -361,6 +331,6 @@ check_main(int argc, char **argv)
 		return 2;
 	}
 	snprintf(path, sizeof(path), "%s/MANIFEST", argv[0]);
-	return access(path, F_OK) == 0 ? check_store(argv[0]) :
+	return access(path, F_OK) == 0 ? check_shard(argv[0]) :
 	    check_node(argv[0]);
 }

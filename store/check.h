@@ -7,7 +7,8 @@
 #include "store/io.h"
 
 /*
- * Checks a store's directory (where MANIFEST is), or all store.N in a node's.
+ * Checks a shard's directory (where MANIFEST is), or all store.N and router.N
+ * in a node's.
  * Writes nothing but lines on stdout: "PATH offset N: what" for each damage,
  * "PATH: what" where there is no place, and a sum for each store.
  * 0: all is whole; 1: something is damaged; 2: it could not be checked (in

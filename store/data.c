@@ -145,12 +145,14 @@ data_get(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 {
 	struct data_file	*f = &d->file[data_k(d, slot)];
 	struct look		 l = { key, keylen, seen, arg, E_OK };
+	uint8_t			 was = data_touch(d, data_k(d, slot));
 	enum err		 e;
 
 	e = d->conf.ops->process(f->now.e, key, keylen, look_see, &l, 0);
 	if (e == E_OK && l.err == E_NOTFOUND && data_two(f))
 		e = d->conf.ops->process(f->older.e, key, keylen, look_see, &l,
 		    0);
+	data_touched(d, data_k(d, slot), was);
 	if (e == E_OK)
 		e = l.err;
 	/* It may have been where nothing can be read any more. */
@@ -262,12 +264,15 @@ data_set(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 	    .val = val, .vallen = vallen, .slot = slot };
 	struct record		 r;
 	int			 in_newest = 0;
+	uint8_t			 was;
 	enum err		 e;
 
 	if (record_peek(&r, val, vallen) != E_OK || r.slot != slot)
 		return E_INTERNAL;
 	f->dirty = 1;
+	was = data_touch(d, k);
 	e = put(d, f, &p, &in_newest);
+	data_touched(d, k, was);
 	if (e == E_OK)
 		put_tally(d, f, &p, &r, in_newest);
 	if (e == E_OK && d->conf.tables != NULL)
@@ -361,11 +366,13 @@ data_scan(struct data *d, unsigned k, struct tally *all, struct tally *newer,
 {
 	struct data_file	*f = &d->file[k];
 	struct scan		 s = { d, k, all, newer, tables, 0, 0 };
+	uint8_t			 was = data_touch(d, k);
 	enum err		 e;
 
 	e = scan_gen(&s, &f->now, NULL);
 	if (e == E_OK && data_two(f))
 		e = scan_gen(&s, &f->older, &f->now);
+	data_touched(d, k, was);
 	*bad = s.bad;
 	return e;
 }
@@ -419,6 +426,8 @@ data_stat(const struct data *d, int64_t now, struct data_stat *st)
 	}
 	for (k = 0; k < SLOTS; k++)
 		st->live_records += d->slot[k].count;
+	for (k = 0; k < SLOTS; k++)
+		st->lost_slots += (unsigned)data_slot_lost(d, k);
 	st->checkpoints = d->checkpoints;
 	st->compactions = d->compactions;
 }

@@ -31,6 +31,12 @@ struct data_conf {
 	uint64_t		 node;
 	unsigned		 store, stores, files;
 	uint64_t		 compact_bytes;
+	/*
+	 * FILES_MAX of them that outlive the process, not 0 while it reads the
+	 * file; NULL: none.  And files (bits) that killed earlier ones.
+	 */
+	_Atomic uint8_t		*reading;
+	uint64_t		 suspects;
 	/* Work goes on (opening): called often, cheap. */
 	void			(*progress)(void *);
 	/* Blocks, on the helper's thread, until the log is durable to lsn. */
@@ -88,6 +94,13 @@ uint64_t	 data_lsn(const struct data *, unsigned slot);
 typedef void data_seen(void *arg, const struct record *);
 enum err	 data_get(struct data *, unsigned slot, const uint8_t *key,
 		    size_t keylen, data_seen *, void *arg);
+/*
+ * Shows every record of file k once, as it is stored and unverified; what fn
+ * does not answer with E_OK ends it.  E_OK, E_DAMAGED, E_NOMEM, or what fn said.
+ */
+typedef enum err data_one(void *arg, const uint8_t *key, size_t keylen,
+    const uint8_t *val, size_t vallen);
+enum err	 data_each(struct data *, unsigned k, data_one *fn, void *arg);
 /* Makes sure of disk space for a record (key and value lengths summed). */
 enum err	 data_reserve(struct data *, unsigned slot, size_t bytes);
 /*
@@ -119,8 +132,13 @@ struct data_stat {
 	uint64_t	records, live_records, bytes, live_bytes, expired_bytes;
 	uint64_t	checkpoints, compactions;
 	unsigned	compacting;		/* files with two generations */
+	unsigned	lost_slots;		/* in quarantine */
 };
 void		 data_stat(const struct data *, int64_t now, struct data_stat *);
+/* Whether records of the slot may be missing (quarantine). */
+int		 data_lost(const struct data *, unsigned slot);
+/* What is missing is taken for gone.  E_OK; E_INTERNAL (errno): as it was. */
+enum err	 data_accept_loss(struct data *);
 /* Name of the file that holds a slot ("data.3.2.tkh"), for messages. */
 void		 data_file_name(const struct data *, unsigned slot, char *out, size_t n);
 void		 data_set_compact_bytes(struct data *, uint64_t);

@@ -33,6 +33,7 @@ file_garbage(struct data *d, struct data_file *f, uint64_t past, uint64_t *all)
 
 	*all = ops->size(f->now.e) - ops->base(f->now.e);
 	live -= past < live ? past : live;
+	live += f->kept;
 	return *all > live ? *all - live : 0;
 }
 
@@ -45,6 +46,7 @@ wants(struct data *d, unsigned k, int64_t now)
 	uint64_t		 all, garbage;
 
 	garbage = file_garbage(d, f, past, &all);
+	past -= f->kept < past ? f->kept : past;
 	if (garbage > all / 2 && garbage > d->conf.compact_bytes)
 		return 1;
 	/* No more often than each minute, so less is worth the effort. */
@@ -107,15 +109,28 @@ create_start(struct data *d, unsigned k)
 	helper_run(d->conf.helper, &j->job);
 }
 
+/* What somebody has ordered goes first. */
+static unsigned
+start_choose(struct data *d)
+{
+	unsigned	k;
+
+	for (k = 0; k < d->conf.files; k++)
+		if (d->ordered >> k & 1)
+			return k;
+	k = d->look % d->conf.files;
+	d->look = (k + 1) % d->conf.files;
+	return k;
+}
+
 static int
 start(struct data *d, int64_t now)
 {
-	struct data_file	*f;
-	unsigned		 k = d->look % d->conf.files;
+	unsigned		 k = start_choose(d);
+	struct data_file	*f = &d->file[k];
 
-	d->look = (k + 1) % d->conf.files;
-	f = &d->file[k];
-	if (now < d->next_try || !wants(d, k, now))
+	if (now < d->next_try || d->image_wanted ||
+	    (!(d->ordered >> k & 1) && !wants(d, k, now)))
 		return 0;
 	if (d->conf.ops->files && !disk_has(d, f->sum.live + f->sum.live / 8 +
 	    d->conf.ops->room(buckets_for(d, f)) + SLACK)) {
@@ -142,9 +157,11 @@ switch_over(struct data *d, uint64_t last)
 	memset(&d->job.made, 0, sizeof(d->job.made));
 	tally_clear(d, &d->fresh, k);
 	d->fresh_lost = 0;
+	d->fresh_kept = 0;
 	d->held.key = NULL;
 	f->retired = 0;
 	f->dirty = 1;
+	d->ordered &= ~(UINT64_C(1) << k);
 	d->phase = PHASE_SEALING;
 	commit_start(d, k, last);
 }
@@ -164,18 +181,27 @@ move_see(void *arg, const uint8_t *old, size_t oldlen, const uint8_t **val,
 	return !m->there;
 }
 
+/* Dead, or expired. */
+static int
+is_over(const struct record *r, int64_t now)
+{
+	return !record_live(r, now);
+}
+
 /*
  * A damaged record moves as it is: its reader is told, and so is whoever looks
- * into the file; dropping it would turn damage into "no such key".
+ * into the file; dropping it would turn damage into "no such key".  And where
+ * keys that are not there may have been lost, a dead record says that this one
+ * was not: dropping it would turn "no such key" into damage.
  */
 static int
-of_use(const struct held *m, int64_t now)
+of_use(const struct data *d, const struct held *m, int64_t now)
 {
 	struct record	r;
 
 	if (record_get(&r, m->key, m->keylen, m->val, m->vallen) != E_OK)
 		return 1;
-	return record_live(&r, now);
+	return !is_over(&r, now) || data_slot_lost(d, r.slot);
 }
 
 /* What still counts must be found by who overwrites it, expired or not. */
@@ -193,10 +219,11 @@ expired_by(const struct data *d, int64_t now)
 static enum err
 move_one(struct data *d, struct data_file *f, struct held *m, int64_t now)
 {
+	int64_t		past = expired_by(d, now);
 	struct record	r;
 	enum err	e;
 
-	if (!of_use(m, expired_by(d, now)))
+	if (!of_use(d, m, past))
 		return E_OK;
 	if ((e = gen_reserve(d, &f->now, m->keylen + m->vallen)) != E_OK)
 		return e;
@@ -204,8 +231,11 @@ move_one(struct data *d, struct data_file *f, struct held *m, int64_t now)
 	if (e != E_OK || m->there)
 		return e;
 	f->now.used += data_bytes(m->keylen, m->vallen) + 8;
-	if (record_peek(&r, m->val, m->vallen) == E_OK)
-		tally_add(&d->fresh, &r, m->key, m->keylen);
+	if (record_peek(&r, m->val, m->vallen) != E_OK)
+		return E_OK;
+	tally_add(&d->fresh, &r, m->key, m->keylen);
+	if (is_over(&r, past))
+		d->fresh_kept += data_bytes(m->keylen, m->vallen);
 	return E_OK;
 }
 
@@ -240,6 +270,7 @@ retire(struct data *d, uint64_t last)
 	d->iter = NULL;
 	tally_take(d, &f->sum, k, &d->fresh);
 	f->lost = d->fresh_lost;
+	f->kept = d->fresh_kept;
 	f->retired = 1;
 	f->dirty = 1;
 	d->phase = PHASE_FINISHING;
@@ -269,6 +300,7 @@ move_some(struct data *d, int64_t now, uint64_t last, int64_t us)
 	struct data_file	*f = &d->file[d->compacting];
 	mono_t			 begin = mono_now();
 	unsigned		 n = 0;
+	uint8_t			 was;
 	enum err		 e;
 
 	if (d->stuck || now < d->next_try)
@@ -277,7 +309,10 @@ move_some(struct data *d, int64_t now, uint64_t last, int64_t us)
 	    (d->iter = d->conf.ops->iter(f->older.e)) == NULL)
 		return move_stopped(d, E_NOMEM, now, last);
 	do {
-		if ((e = move_next(d, f, now)) != E_OK)
+		was = data_touch(d, d->compacting);
+		e = move_next(d, f, now);
+		data_touched(d, d->compacting, was);
+		if (e != E_OK)
 			return move_stopped(d, e, now, last);
 	} while (++n % STEP_CHECK != 0 ||
 	    mono_diff(begin, mono_now()) < us);

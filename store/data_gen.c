@@ -164,6 +164,7 @@ gen_open(struct data *d, struct gen *g, unsigned k,
 	char			 path[PATH_LEN];
 	struct sums_seal	 found = { 0 };
 	struct stat		 st;
+	uint8_t			 was;
 	enum err		 e = E_DAMAGED;
 
 	memset(g, 0, sizeof(*g));
@@ -173,8 +174,10 @@ gen_open(struct data *d, struct gen *g, unsigned k,
 	if (g->fd == -1)
 		return errno == ENOENT ? E_DAMAGED : E_INTERNAL;
 	sums_seal_get(&found, path);	/* opening writes to it */
+	was = data_touch(d, k);
 	if (fstat(g->fd, &st) == 0 && (uint64_t)st.st_size == m->size)
 		e = ops->open(&g->e, path, 0, 0);
+	data_touched(d, k, was);
 	if (e == E_OK && (ops->size(g->e) != m->size ||
 	    ops->count(g->e) != m->count))
 		e = E_DAMAGED;

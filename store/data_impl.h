@@ -19,6 +19,7 @@
 #include <pthread.h>
 
 #include "store/data.h"
+#include "store/data_expiry.h"
 #include "store/sums.h"
 
 #define SLOTS		1024
@@ -28,15 +29,6 @@
 #define NAME_LEN	64
 #define PATH_LEN	4096
 #define RETRY_MS	1000		/* after a full disk */
-
-/* Bytes that become garbage when they expire, by the minute when. */
-struct expiry {
-	uint64_t	*minute;	/* open addressing; 0: empty */
-	uint64_t	*bytes;
-	size_t		 cap, used;
-	uint64_t	 upto;		/* minutes up to it are in past */
-	uint64_t	 past;
-};
 
 /* What a set of records adds up to; dead ones count as records only. */
 struct tally {
@@ -68,6 +60,7 @@ struct data_file {
 	unsigned		lost;		/* damaged records replaced whose
 						   part of sum is not known */
 	int			on_loop;	/* its links are damaged too */
+	uint64_t		kept;		/* dead bytes that must stay */
 	struct tally		sum;
 	struct index		*index;		/* that follows it, or NULL */
 };
@@ -128,14 +121,15 @@ struct data {
 	struct manifest_slot	 slot[SLOTS], fresh_slot[SLOTS];
 	struct tally		 fresh;
 	unsigned		 fresh_lost;	/* as lost of a file */
+	uint64_t		 fresh_kept;	/* as kept of one */
 	unsigned		 tables_lost;	/* the same of conf.tables */
 	struct round		 round;
 	int			 counting;	/* at start: what is read goes
 						   into conf.tables */
 	uint64_t		 bound;
 	enum err		 failed;
-	uint8_t			 lost_slot[SLOTS / 8];	/* records of it may
-						   be missing: DAMAGE */
+	uint8_t			 lost_slot[SLOTS / 8];	/* data_damage.h */
+	_Atomic uint8_t		 unread[FILES_MAX];	/* no conf.reading */
 
 	int			 busy;
 	struct data_job		 job;
@@ -147,17 +141,11 @@ struct data {
 	int			 stuck;		/* the older cannot be read */
 	unsigned		 turn, look;	/* next file, for checkpoint, start */
 	int64_t			 next_try;	/* wall ms, after a full disk */
+	uint64_t		 ordered;	/* files (bits) to be compacted */
+	int			 image_wanted;	/* then no compaction begins */
 
 	uint64_t		 checkpoints, compactions, damaged;
 };
-
-/* data_expiry.c */
-void		 expiry_add(struct expiry *, int64_t ms, uint64_t bytes);
-void		 expiry_sub(struct expiry *, int64_t ms, uint64_t bytes);
-void		 expiry_load(struct expiry *, uint64_t minute, uint64_t bytes);
-/* Bytes expired by now; moves what is past out of the table. */
-uint64_t	 expiry_past(struct expiry *, int64_t now);
-void		 expiry_free(struct expiry *);
 
 /* data.c */
 unsigned	 data_k(const struct data *, unsigned slot);

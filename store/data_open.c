@@ -147,6 +147,7 @@ restore(struct data *d, struct gen *g, unsigned k, struct manifest_gen *m,
 	char			 from[PATH_LEN], to[PATH_LEN];
 	struct restoring	 r = { d->conf.ops, from, to, m->size, E_OK };
 	struct stat		 st;
+	uint8_t			 was;
 	enum err		 e;
 
 	data_path(d, from, sizeof(from), k, m->gen);
@@ -157,7 +158,10 @@ restore(struct data *d, struct gen *g, unsigned k, struct manifest_gen *m,
 	if (!disk_has(d, m->size + m->size / 8 + SLACK))
 		return fail(found, E_NOSPACE, "%s: no disk space to restore "
 		    "%" PRIu64 " bytes", from, m->size);
-	if ((e = restore_watched(d, &r)) == E_OK)
+	was = data_touch(d, k);
+	e = restore_watched(d, &r);
+	data_touched(d, k, was);
+	if (e == E_OK)
 		e = sync_path(d, to);
 	if (e == E_OK && stat(to, &st) == -1)
 		e = E_INTERNAL;
@@ -299,6 +303,17 @@ drop_restored(struct data *d, unsigned k, struct gen *g,
 	*g = (struct gen){ .fd = -1 };
 }
 
+/* Nothing that reads it by tkrzw's rules or through a map is tried again. */
+static enum err
+refuse_suspect(const struct data *d, unsigned k, struct data_found *found)
+{
+	char	name[NAME_LEN];
+
+	data_name(name, sizeof(name), k, d->man.file[k].now.gen);
+	return fail(found, E_DAMAGED, "%s/%s: the store has died of reading it "
+	    "more than once", d->conf.dir, name);
+}
+
 /* What restoring left is of no use: from what MANIFEST named, what is whole. */
 static enum err
 quarantine(struct data *d, unsigned k, const struct manifest_file *was,
@@ -321,9 +336,10 @@ open_rebuilt(struct data *d, unsigned k, struct data_found *found)
 	struct gen		 old = { .fd = -1 };
 	enum err		 e;
 
+	e = data_suspect(d, k) && was.now.gen != 0 ?
+	    refuse_suspect(d, k, found) : restore_file(d, k, found);
 	/* A file that is missing may be somewhere: somebody has to look. */
-	if ((e = restore_file(d, k, found)) == E_DAMAGED &&
-	    gen_exists(d, k, was.now.gen) && (was.older.gen == 0 ||
+	if (e == E_DAMAGED && gen_exists(d, k, was.now.gen) && (was.older.gen == 0 ||
 	    gen_exists(d, k, was.older.gen)))
 		e = quarantine(d, k, &was, found);
 	if (e != E_OK)
@@ -449,8 +465,8 @@ open_files(struct data *d, struct data_found *found)
 		d->file[k].next_gen = d->man.file[k].next_gen;
 		if (d->file[k].next_gen == 0)
 			d->file[k].next_gen = 1;
-		state[k] = found->clean && d->conf.ops->files ?
-		    open_closed(d, k, found) : E_STALE;
+		state[k] = found->clean && d->conf.ops->files &&
+		    !data_suspect(d, k) ? open_closed(d, k, found) : E_STALE;
 	}
 	if (found->same_boot && d->conf.ops->files)
 		found->rewound = rewind_files(d, state);
@@ -635,6 +651,8 @@ data_new(const struct data_conf *c)
 	if ((d = calloc(1, sizeof(*d))) == NULL)
 		return NULL;
 	d->conf = *c;
+	if (d->conf.reading == NULL)
+		d->conf.reading = d->unread;
 	d->job.d = d;
 	d->fresh.slot = d->fresh_slot;
 	for (k = 0; k < FILES_MAX; k++) {

@@ -89,6 +89,7 @@ rewind_gen(struct rewinding *w, const struct manifest_gen *m)
 	const struct data	*d = w->crew->d;
 	const struct io		*io = d->conf.io;
 	char			 path[PATH_LEN];
+	uint8_t			 was;
 	int			 fd;
 	enum err		 e;
 
@@ -97,7 +98,9 @@ rewind_gen(struct rewinding *w, const struct manifest_gen *m)
 	data_path(d, path, sizeof(path), w->k, m->gen);
 	if ((fd = io->open(io, path, O_RDWR | O_CLOEXEC, 0)) == -1)
 		return errno == ENOENT ? E_DAMAGED : E_INTERNAL;
+	was = data_touch(d, w->k);
 	e = d->conf.ops->rewind(io, fd, m->size, m->count, rewind_see, w);
+	data_touched(d, w->k, was);
 	close(fd);
 	return e;
 }
@@ -215,7 +218,8 @@ rewind_files(struct data *d, enum err state[FILES_MAX])
 		return 0;
 	c->d = d;
 	for (k = 0; k < d->conf.files; k++)
-		if (state[k] != E_OK && d->man.file[k].now.gen != 0)
+		if (state[k] != E_OK && d->man.file[k].now.gen != 0 &&
+		    !data_suspect(d, k))
 			c->file[c->files++] = (struct rewinding){ .crew = c,
 			    .k = k, .err = E_NOMEM };
 	crew_run(c);

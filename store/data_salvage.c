@@ -31,8 +31,6 @@
 #include "store/salvage.h"
 #include "supervisor/log.h"
 
-#define DAMAGE_TEXT	(32 + SLOTS * 12)
-
 struct rescue {
 	struct data		*d;
 	struct gen		*to;
@@ -244,74 +242,6 @@ rescue_try(struct rescue *r)
 	if (e == E_OK && (e = rescue_pass(r)) == E_OK)
 		e = rescue_compare(r);
 	return e;
-}
-
-/* --- DAMAGE --- */
-
-enum err
-damage_load(struct data *d)
-{
-	char		 path[PATH_LEN], *text, *p;
-	const struct io	*io = d->conf.io;
-	unsigned	 slot;
-	int		 fd, n, ok;
-
-	snprintf(path, sizeof(path), "%s/DAMAGE", d->conf.dir);
-	if (!d->conf.ops->files || (fd = io->open(io, path,
-	    O_RDONLY | O_CLOEXEC, 0)) == -1)
-		return E_OK;
-	if ((text = calloc(1, DAMAGE_TEXT)) == NULL) {
-		close(fd);
-		return E_NOMEM;
-	}
-	ok = io->pread(io, fd, text, DAMAGE_TEXT - 1, 0) > 0 &&
-	    strncmp(text, "wharf-damage 1\n", 15) == 0 &&
-	    strstr(text, "\nend\n") != NULL;
-	for (p = text; ok && (p = strstr(p, "\nslot ")) != NULL; p += n)
-		if (sscanf(p, "\nslot %u%n", &slot, &n) == 1 && slot < SLOTS)
-			d->lost_slot[slot / 8] |= (uint8_t)(1 << slot % 8);
-		else
-			ok = n = 1;
-	if (!ok) {
-		log_warnx("%s is damaged itself: nothing is taken for absent",
-		    path);
-		memset(d->lost_slot, 0xff, sizeof(d->lost_slot));
-	}
-	free(text);
-	close(fd);
-	return E_OK;
-}
-
-static enum err
-damage_write(const struct data *d)
-{
-	char		 path[PATH_LEN], tmp[PATH_LEN + 8];
-	char		*text = malloc(DAMAGE_TEXT);
-	const struct io	*io = d->conf.io;
-	size_t		 n;
-	unsigned	 s;
-	int		 fd, ok;
-
-	if (text == NULL)
-		return E_NOMEM;
-	n = (size_t)snprintf(text, DAMAGE_TEXT, "wharf-damage 1\n");
-	for (s = 0; s < SLOTS; s++)
-		if (data_slot_lost(d, s))
-			n += (size_t)snprintf(text + n, DAMAGE_TEXT - n,
-			    "slot %u\n", s);
-	n += (size_t)snprintf(text + n, DAMAGE_TEXT - n, "end\n");
-	snprintf(path, sizeof(path), "%s/DAMAGE", d->conf.dir);
-	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-	fd = io->open(io, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	ok = fd != -1 && io_write_all(io, fd, text, n, 0) == 0 &&
-	    io->fdatasync(io, fd) == 0;
-	if (fd != -1)
-		close(fd);
-	free(text);
-	if (ok && io->rename(io, tmp, path) == 0 &&
-	    io_sync_dir(io, d->conf.dir) == 0)
-		return E_OK;
-	return io_is_full(errno) ? E_NOSPACE : E_INTERNAL;
 }
 
 /* --- the whole of it --- */

@@ -278,7 +278,7 @@ line_table(struct parser *p)
 	struct manifest		*m = p->m;
 	struct manifest_table	 t = { .ends = NULL };
 
-	if (p->p == p->end || memchr("KHSZ", *p->p, 4) == NULL)
+	if (p->p == p->end || memchr("KHSZC", *p->p, 5) == NULL)
 		return 0;
 	t.type = (uint8_t)*p->p++;
 	if (!word(p, " ") || !name(p, &t) || !sum(p, &t.sum) ||

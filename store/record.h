@@ -37,7 +37,12 @@
 #define RECORD_KEY_MAX	(1 + FRAME_TABLE + 1 + FRAME_KEY)
 #define VERSION_MAX	4194303u	/* contract 1.1; wraps to 1 */
 
-enum record_type { TYPE_KV = 'K', TYPE_HASH = 'H', TYPE_SET = 'S', TYPE_ZSET = 'Z' };
+enum record_type {
+	TYPE_KV = 'K', TYPE_HASH = 'H', TYPE_SET = 'S', TYPE_ZSET = 'Z',
+	/* In a router's shard (doc/storage.md); the table is a queue or topic. */
+	TYPE_MESSAGE = 'M', TYPE_DELIVERY = 'D', TYPE_SETTINGS = 'C',
+	TYPE_ITEM = 'T', TYPE_WORKER = 'W'
+};
 enum record_kind { RECORD_VALUE = 1, RECORD_DEAD = 2 };
 
 struct record {

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "store/index_impl.h"
+#include "store/scrub.h"
+#include "store/shard_backup.h"
 #include "store/shard_impl.h"
 
 #define STEP_LEAST	50		/* us, of background work */
@@ -65,6 +67,10 @@ shard_open(struct shard **out, const struct shard_conf *conf,
 		goto fail;
 	if ((e = shard_index_open(s)) != E_OK)
 		goto fail;
+	if ((s->scrub = scrub_new(s)) == NULL) {
+		e = E_NOMEM;
+		goto fail;
+	}
 	tables_fill(s->tables);
 	*out = s;
 	return E_OK;
@@ -84,6 +90,7 @@ shard_open_data(struct shard *s, struct data_found *found,
 		.node = c->node, .store = c->store,
 		.stores = c->stores, .files = c->files,
 		.compact_bytes = c->compact_bytes,
+		.reading = c->reading, .suspects = c->suspects,
 		.progress = shard_progress, .log_sync = shard_log_sync,
 		.log_free = shard_log_free, .arg = s
 	};
@@ -106,6 +113,7 @@ shard_open_log(struct shard *s, const struct data_found *found,
 	struct wal_conf		 wc = {
 		.dir = s->waldir, .segment = c->segment, .spares = 2,
 		.sync = c->sync, .node = c->node, .store = (uint16_t)c->store,
+		.complete = found->clean,
 		.io = c->io, .helper = s->log_helper,
 		.notify = c->notify, .notify_arg = c->arg
 	};
@@ -212,6 +220,9 @@ shard_close(struct shard *s, int clean)
 	/* A job of the data files may be waiting for what is not yet written. */
 	if (s->wal != NULL)
 		wal_flush(s->wal);
+	shard_backup_free(s);
+	scrub_free(s->scrub);
+	check_free(s->check);
 	if (s->data != NULL)
 		data_settle(s->data);
 	if (s->wal != NULL && wal_close(s->wal) != E_OK)
@@ -297,6 +308,9 @@ shard_poll(struct shard *s)
 	wal_poll(s->wal);
 	tables_released(s->tables, wal_released(s->wal));
 	wal_kick(s->wal, 0);
+	shard_backup_poll(s);
+	scrub_poll(s->scrub);
+	check_poll(s);
 	if (s->failed == E_OK &&
 	    (wal_failed(s->wal) != 0 || data_failed(s->data) != E_OK))
 		s->failed = E_READONLY;
@@ -381,6 +395,9 @@ shard_work(struct shard *s)
 {
 	int	more = shard_step(s);
 
+	shard_backup_poll(s);
+	scrub_look(s->scrub);
+	more |= check_look(s);
 	s->worked = mono_now();
 	return more;
 }
@@ -486,6 +503,31 @@ void
 shard_file_name(const struct shard *s, unsigned slot, char *out, size_t n)
 {
 	data_file_name(s->data, slot, out, n);
+}
+
+int
+shard_lost(const struct shard *s, unsigned slot)
+{
+	return data_lost(s->data, slot);
+}
+
+int
+shard_file_lost(const struct shard *s, unsigned file, unsigned start,
+    unsigned end)
+{
+	const struct shard_conf	*c = &s->conf;
+	unsigned		 slot = file * c->stores + c->store;
+
+	for (; slot < end; slot += c->stores * c->files)
+		if (slot >= start && data_lost(s->data, slot))
+			return 1;
+	return 0;
+}
+
+enum err
+shard_accept_loss(struct shard *s)
+{
+	return data_accept_loss(s->data);
 }
 
 void

@@ -37,6 +37,8 @@ struct shard_conf {
 	size_t			 index_memory;	/* bytes; 0: 256 MiB */
 	struct catalogue	*catalogue;	/* NULL: none (tests, routers) */
 	uint32_t		 inc;		/* of this process, for it */
+	_Atomic uint8_t		*reading;	/* as data_conf's, or NULL */
+	uint64_t		 suspects;
 	void			(*progress)(void *);
 	void			(*notify)(void *);	/* any thread */
 	void			*arg;
@@ -78,6 +80,8 @@ typedef enum err shard_change(void *arg, const struct record *,
 struct shard_write {
 	const uint8_t	*val;
 	size_t		 vallen;
+	const uint8_t	*head;		/* stands before val; put only */
+	size_t		 headlen;
 	uint32_t	 ver;		/* expected version, 0 any */
 	int64_t		 ttl;		/* msec, <= 0 none */
 	int		 is_dup, create;
@@ -110,6 +114,38 @@ enum err	 shard_put(struct shard *, const struct shard_key *,
 		    const struct shard_write *, struct shard_result *);
 enum err	 shard_del(struct shard *, const struct shard_key *,
 		    const struct shard_write *, struct shard_result *);
+
+/*
+ * Takes over a record as another shard or node wrote it (RECORD_HEAD + value,
+ * sealed; doc/storage.md): not a byte of it changes, so version, expiry, stamp,
+ * prev, kind and digest stay.  It is written when its stamp is later than that
+ * of what is there, dead and expired ones too.  The clock goes on after its
+ * stamp: whoever asks has refused what is too far ahead.  E_OK (written or
+ * not); E_PARAM: no record of this shard's slots, E_DAMAGED: fails its checksum;
+ * else as shard_put, E_TYPE and E_TABLES too.
+ */
+enum err	 shard_apply(struct shard *, const uint8_t *key, size_t keylen,
+		    const uint8_t *val, size_t vallen, struct shard_result *);
+/*
+ * Shows every record of data file k (0..files-1), dead and expired ones too,
+ * in no order, unverified, as shard_apply wants it; returns when all were shown
+ * or fn did not say E_OK.  Nothing else may be asked of this shard meanwhile.
+ * E_DAMAGED, E_NOMEM, or what fn said.
+ */
+enum err	 shard_each(struct shard *, unsigned k, data_one *fn, void *arg);
+
+/*
+ * For routers.  shard_id: a number greater than all before, over restarts too,
+ * once a record that was written after it is durable.  shard_room: whether
+ * writes of so many bytes in all (keys, values and RECORD_HEAD of each) to a
+ * slot have room, and stand in one batch of the log if no shard_kick comes
+ * between them; errors as shard_put.  shard_names: the tables that have live
+ * records of type C; see ends it by anything but E_OK.
+ */
+uint64_t	 shard_id(struct shard *);
+enum err	 shard_room(struct shard *, unsigned slot, size_t bytes);
+enum err	 shard_names(struct shard *, uint8_t type, shard_name_see *,
+		    void *arg);
 
 /*
  * What is said of a member of this table that is not there: E_NOTFOUND the
@@ -196,6 +232,14 @@ struct shard_stat {
 void		 shard_stat(const struct shard *, struct shard_stat *);
 void		 shard_log_stat(const struct shard *, struct wal_stat *); /* cheap */
 void		 shard_file_name(const struct shard *, unsigned slot, char *, size_t);
+/*
+ * Quarantine: whether records may be missing, of a slot, or of slots start to
+ * end that are in a file; and the end of it (data_accept_loss).
+ */
+int		 shard_lost(const struct shard *, unsigned slot);
+int		 shard_file_lost(const struct shard *, unsigned file,
+		    unsigned start, unsigned end);
+enum err	 shard_accept_loss(struct shard *);
 void		 shard_set_compact_bytes(struct shard *, uint64_t);
 void		 shard_set_index_memory(struct shard *, size_t bytes);
 

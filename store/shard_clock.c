@@ -60,6 +60,18 @@ clock_next(struct shard_clock *c)
 	return c->last = clock_peek(c);
 }
 
+void
+clock_take(struct shard_clock *c, uint64_t hlc)
+{
+	if (hlc <= c->last)
+		return;
+	c->last = hlc;
+	if (c->now_ms < (int64_t)(hlc >> 16)) {
+		c->now_ms = (int64_t)(hlc >> 16);
+		c->frac_us = 0;
+	}
+}
+
 uint64_t
 clock_want(const struct shard_clock *c)
 {

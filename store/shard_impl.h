@@ -1,6 +1,5 @@
 /*
- * shard_impl.h: the inside of a shard, shared by shard.c, shard_kv.c and
- * shard_clock.c only.
+ * shard_impl.h: the inside of a shard, shared by the files shard*.c only.
  */
 #ifndef STORE_SHARD_IMPL_H
 #define STORE_SHARD_IMPL_H
@@ -32,6 +31,8 @@ void	 clock_turn(struct shard_clock *);
 /* Room for another stamp below the durable bound? */
 int	 clock_may(const struct shard_clock *, uint64_t bound);
 uint64_t clock_next(struct shard_clock *);
+/* A stamp that another clock gave was seen: ours go on after it. */
+void	 clock_take(struct shard_clock *, uint64_t hlc);
 /* The bound to ask for now, or 0 when the one asked for still does. */
 uint64_t clock_want(const struct shard_clock *);
 
@@ -52,6 +53,10 @@ struct shard {
 	struct data		*data;
 	struct tables		*tables;
 	struct indexes		*indexes;
+	struct backup_run	*backup;	/* NULL: none is being made */
+	struct scrub		*scrub;
+	struct shard_check	*check;		/* NULL: none is under way */
+	int			 broken;	/* a check found a file to be */
 	int			 indexing, moving;	/* background work that */
 	int			 turn;			/* is not done; whose turn */
 	int64_t			 expired;	/* wall ms, tables_expire */
@@ -73,6 +78,13 @@ struct shard {
 
 /* Has the next batch carry a new clock bound, when that is due. */
 void	 shard_ask_bound(struct shard *);
+/* shard_kv.c: the place of an engine key in recent. */
+uint64_t *shard_recent(struct shard *, const uint8_t *key, size_t keylen);
+/* All that a write needs, before any of it is done; E_AGAIN, E_NOSPACE ... */
+enum err shard_reserve(struct shard *, unsigned slot, size_t keylen,
+	    size_t vallen);
+/* Remembers why not; returns that. */
+enum err shard_refuse_write(struct shard *, enum err);
 /*
  * shard_tables.c: what the table of a key says.  shard_claim before a write
  * that may bring in a live record: E_OK, E_TYPE, E_TABLES, E_NOTREADY, E_NOMEM.

@@ -187,9 +187,12 @@ shard_list(struct shard *s, const struct shard_range *r, index_see *see,
 
 /* --- sorted sets --- */
 
+/* No count and no place is sure where members may have been lost. */
 static enum err
 sets_ask(struct shard *s, unsigned slot, struct index **x, uint64_t *lsn)
 {
+	if (shard_lost(s, slot))
+		return E_DAMAGED;
 	return shard_ask(s, data_file_of(s->data, slot), 1, x, lsn);
 }
 

@@ -53,12 +53,9 @@ static struct verdict rule_put(const struct current *,
 static struct verdict rule_del(const struct current *,
 		    const struct shard_write *);
 static int	 dup_wins(uint32_t v, uint32_t current);
-static enum err	 shard_reserve(struct shard *, unsigned slot, size_t keylen,
-		    size_t vallen);
 static enum err	 shard_write(struct shard *, const struct shard_key *,
 		    const struct current *, const struct shard_write *,
 		    enum record_kind, uint32_t version, uint64_t *recent);
-static enum err	 shard_refuse_write(struct shard *, enum err);
 
 enum err
 shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
@@ -200,11 +197,17 @@ shard_may_be(struct shard *s, const struct shard_key *k,
 static uint64_t *
 shard_take_key(struct shard *s, const struct shard_key *k)
 {
-	uint64_t	*recent;
-
 	record_key_put(s->key, k->type, k->tab, k->tablen, k->key, k->keylen);
 	s->keylen = record_key_len(k->tablen, k->keylen);
-	recent = &s->recent[XXH3_64bits(s->key, s->keylen) % RECENT_SIZE];
+	return shard_recent(s, s->key, s->keylen);
+}
+
+uint64_t *
+shard_recent(struct shard *s, const uint8_t *key, size_t keylen)
+{
+	uint64_t	*recent = &s->recent[XXH3_64bits(key, keylen) %
+			    RECENT_SIZE];
+
 	__builtin_prefetch(recent, 1);
 	return recent;
 }
@@ -321,7 +324,7 @@ dup_wins(uint32_t v, uint32_t current)
  * Everything a write needs, before any of it is done: a stamp below the
  * durable bound, log space, space in the data file.
  */
-static enum err
+enum err
 shard_reserve(struct shard *s, unsigned slot, size_t keylen, size_t vallen)
 {
 	struct wal_stat	 ws;
@@ -350,7 +353,7 @@ shard_write(struct shard *s, const struct shard_key *k,
     enum record_kind kind, uint32_t version, uint64_t *recent)
 {
 	size_t		 n = s->keylen;
-	size_t		 size = RECORD_HEAD + w->vallen;
+	size_t		 size = RECORD_HEAD + w->headlen + w->vallen;
 	struct record	 r;
 	uint8_t		*key, *val;
 	enum err	 e;
@@ -360,8 +363,10 @@ shard_write(struct shard *s, const struct shard_key *k,
 	s->nospace = 0;
 	*recent = wal_add(s->wal, n, size, &key, &val);
 	memcpy(key, s->key, n);
+	if (w->headlen > 0)
+		memcpy(val + RECORD_HEAD, w->head, w->headlen);
 	if (w->vallen > 0)
-		memcpy(val + RECORD_HEAD, w->val, w->vallen);
+		memcpy(val + RECORD_HEAD + w->headlen, w->val, w->vallen);
 	memset(&r, 0, sizeof(r));
 	r.stamp.hlc = clock_next(&s->clock);
 	s->wrote = s->clock.read;
@@ -373,7 +378,7 @@ shard_write(struct shard *s, const struct shard_key *k,
 	r.slot = (uint16_t)k->slot;
 	r.kind = (uint8_t)kind;
 	r.replaced = c->there ? (uint32_t)(n + c->bytes) : 0;
-	r.vallen = w->vallen;
+	r.vallen = w->headlen + w->vallen;
 	record_seal(val, &r, key, n);
 	tables_logged(s->tables, *recent, wal_batch(s->wal));
 	if (data_set(s->data, k->slot, key, n, val, size, *recent) != E_OK) {
@@ -383,7 +388,7 @@ shard_write(struct shard *s, const struct shard_key *k,
 	return E_OK;
 }
 
-static enum err
+enum err
 shard_refuse_write(struct shard *s, enum err e)
 {
 	if (e == E_NOSPACE)

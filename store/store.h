@@ -47,7 +47,23 @@ struct many;
 struct many	**store_parts(struct store *);
 int		 store_link_gone(const struct store *, uint64_t link);
 void		 store_many_sweep(struct store *);
+
+/* store_damage.c: a read met damage: counts it, and logs it. */
 void		 store_damaged(struct store *, unsigned slot);
+/*
+ * An answer E_DAMAGED has as its value "store.N/FILE slot S", with " in
+ * quarantine" behind it where records are lost, or only "store.N/FILE" when
+ * the file itself cannot be read: the text and its length, not NUL's.
+ */
+#define DAMAGE_TEXT	96u
+size_t		 damage_slot_text(struct store *, unsigned slot,
+		    char text[DAMAGE_TEXT]);
+size_t		 damage_file_text(struct store *, unsigned file,
+		    char text[DAMAGE_TEXT]);
+/* The same as the value of an answer to a message about one record. */
+void		 damage_tell(struct store *, const struct msg *,
+		    char text[DAMAGE_TEXT], struct frame *r);
+
 /* Room for one more answer that waits for the log. */
 int		 store_can_hold(struct store *);
 struct lists	*store_lists(struct store *);

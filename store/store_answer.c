@@ -40,7 +40,7 @@ answers_at(const struct answers *an, unsigned i)
 	return &an->ring[(an->first + i) & (an->size - 1)];
 }
 
-/* Doubles the ring: 1, or 0 when it is as big as may be or memory is short. */
+/* Doubles the ring: 1, or 0 when memory is short. */
 static int
 answers_grow(struct answers *an)
 {
@@ -48,8 +48,6 @@ answers_grow(struct answers *an)
 	struct held		*ring, *from;
 	struct held_text	*texts;
 
-	if (size > ANSWERS_MAX)
-		return 0;
 	ring = calloc(size, sizeof(*ring));
 	texts = calloc(size, sizeof(*texts));
 	if (ring == NULL || texts == NULL) {
@@ -108,7 +106,8 @@ answers_set_slow(struct answers *an, int64_t us)
 int
 answers_room(struct answers *an)
 {
-	return an->count < an->size || answers_grow(an);
+	return an->count < ANSWERS_MAX &&
+	    (an->count < an->size || answers_grow(an));
 }
 
 unsigned
@@ -219,13 +218,16 @@ held_copy(struct held *h)
 	r->val = p;
 }
 
-/* Into the ring, which has room. */
-static void
+/* Into the ring; 0: no memory. */
+static int
 answers_hold(struct answers *an, const struct held *now, const struct msg *m,
     uint64_t lsn)
 {
-	struct held	*h = answers_at(an, an->count);
+	struct held	*h;
 
+	if (an->count == an->size && !answers_grow(an))
+		return 0;
+	h = answers_at(an, an->count);
 	*h = *now;
 	h->lsn = lsn;
 	h->link = link_id(m->link);
@@ -233,6 +235,7 @@ answers_hold(struct answers *an, const struct held *now, const struct msg *m,
 	held_copy(h);
 	an->bytes += h->r.vallen;
 	an->count++;
+	return 1;
 }
 
 void
@@ -245,10 +248,13 @@ answers_give(struct answers *an, const struct msg *m, mono_t came,
 
 	h.r.id = m->f.id;
 	h.r.msg = m->f.msg;
-	if (lsn <= released)
-		answers_send(an, m->link, &h, m);
-	else
-		answers_hold(an, &h, m, lsn);
+	if (lsn > released) {
+		if (answers_hold(an, &h, m, lsn))
+			return;
+		h.status = write ? E_UNSURE : E_NOMEM;
+		h.r.tablen = h.r.keylen = h.r.vallen = 0;
+	}
+	answers_send(an, m->link, &h, m);
 }
 
 /* The first of the ring leaves it. */

@@ -3,7 +3,9 @@
  * when they depend on a record that the log has not released yet, then: a ring
  * in the order of the log.  One struct answers per process.
  *
- * Bounds: ANSWERS_MAX wait; the ring begins small, doubles, and never shrinks.
+ * Bounds: from ANSWERS_MAX on nobody may ask who might have to wait, but who
+ * has asked before (and was kept for something to come) is answered still.  The
+ * ring begins small, doubles, and never shrinks.
  */
 #ifndef STORE_STORE_ANSWER_H
 #define STORE_STORE_ANSWER_H
@@ -23,7 +25,7 @@ void		 answers_set_slow(struct answers *, int64_t us);
 
 /*
  * Answers m, which came at that time: at once if lsn is not beyond released,
- * else held (there is room).  r: all that the answer has; its table, key and
+ * else held.  Without memory it is answered at once, E_NOMEM or E_UNSURE.  r: all that the answer has; its table, key and
  * value are copied when it must wait.
  */
 void		 answers_give(struct answers *, const struct msg *m,

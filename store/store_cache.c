@@ -1,6 +1,7 @@
 /*
  * store_cache.c: the handler of the CACHE messages: decode, do it, answer at
- * once.
+ * once.  Only what brings a large value waits, as a job, until there is room,
+ * which is made ROOM_US at a time; without room for the job its link waits.
  *
  * Runs in wharf-store, beside the shard and without it: a cache's answer never
  * waits for the log, and is given while the log is broken or the disk is full.
@@ -17,11 +18,14 @@
 #include "store/cache.h"
 #include "store/store.h"
 #include "store/store_cache.h"
+#include "store/store_job.h"
 #include "supervisor/log.h"
 
 #define STEP		1000u		/* entries */
 #define STEP_PAUSE	0.003		/* s, while there is more to do */
 #define STEP_IDLE	0.1
+#define ROOM_US		500		/* of making room, in a turn */
+#define ROOM_STEP	8u		/* evictions between looks at the clock */
 
 _Static_assert(CACHE_KEY_MAX == KEY_MAX && CACHE_KEY_MAX == CACHE_NAME_MAX &&
     CACHE_VALUE_MAX == CACHED_MAX, "limits are those of the messages");
@@ -134,7 +138,8 @@ run_hincrbyfloat(struct ask *q)
 	    &q->out);
 }
 
-enum kind { K_READ = 0, K_WRITE = 1 << 0, K_NUMBER = 1 << 1 };
+enum kind { K_READ = 0, K_WRITE = 1 << 0, K_NUMBER = 1 << 1,
+	K_VALUE = 1 << 2, K_APPEND = 1 << 3 };
 
 #define RUN(msg, fn, kind)	[(msg) - MSG_CACHE_EXIST] = { fn, kind }
 static const struct {
@@ -144,14 +149,14 @@ static const struct {
 	RUN(MSG_CACHE_EXIST, run_exist, K_READ),
 	RUN(MSG_CACHE_GET, run_get, K_READ),
 	RUN(MSG_CACHE_TTL, run_ttl, K_READ),
-	RUN(MSG_CACHE_PUT, run_put, K_WRITE),
-	RUN(MSG_CACHE_APPEND, run_append, K_WRITE),
+	RUN(MSG_CACHE_PUT, run_put, K_WRITE | K_VALUE),
+	RUN(MSG_CACHE_APPEND, run_append, K_WRITE | K_VALUE | K_APPEND),
 	RUN(MSG_CACHE_DEL, run_del, K_WRITE),
 	RUN(MSG_CACHE_EXPIRE, run_expire, K_WRITE),
 	RUN(MSG_CACHE_PERSIST, run_persist, K_WRITE),
 	RUN(MSG_CACHE_HEXIST, run_hexist, K_READ),
 	RUN(MSG_CACHE_HGET, run_hget, K_READ),
-	RUN(MSG_CACHE_HSET, run_hset, K_WRITE),
+	RUN(MSG_CACHE_HSET, run_hset, K_WRITE | K_VALUE),
 	RUN(MSG_CACHE_HDEL, run_hdel, K_WRITE),
 	RUN(MSG_CACHE_HINCRBY, run_hincrby, K_WRITE | K_NUMBER),
 	RUN(MSG_CACHE_HINCRBYFLOAT, run_hincrbyfloat, K_WRITE | K_NUMBER),
@@ -202,6 +207,56 @@ part_say(struct frame *r, const struct ask *q, uint16_t msg,
 		(void)number_get(q->out.p, q->out.n, &r->score);
 }
 
+/* --- large values --- */
+
+/* 0: what the command would evict takes longer than a turn has. */
+static int
+room_ready(const struct ask *q, unsigned kind)
+{
+	mono_t	began;
+
+	if ((kind & K_VALUE) == 0 ||
+	    ((kind & K_APPEND) == 0 && q->val.n < CACHE_LARGE))
+		return 1;
+	began = mono_now();
+	do {
+		if (cache_ready(q->c, q->now, q->tb, q->key, q->val.n,
+		    (kind & K_APPEND) != 0, ROOM_STEP))
+			return 1;
+	} while (mono_diff(began, mono_now()) < ROOM_US);
+	return 0;
+}
+
+static enum err
+room_step(struct list_job *j)
+{
+	struct part	*p = store_part(j->st);
+	struct ask	 q = { .c = p->cache, .now = store_now(j->st) };
+	unsigned	 at = j->m.f.msg - MSG_CACHE_EXIST;
+	enum err	 e = part_take(p, &j->m.f, &q, commands[at].kind);
+
+	if (e != E_OK)
+		return e;
+	if (!room_ready(&q, commands[at].kind))
+		return E_PENDING;
+	return commands[at].run(&q);
+}
+
+static enum err
+room_wait(struct actor *a, const struct msg *m)
+{
+	const struct frame	*f = &m->f;
+	struct list_job		*j;
+
+	if (!job_room(a->self, (size_t)f->tablen + f->keylen + f->vallen)) {
+		store_again(a->self);
+		return E_AGAIN;
+	}
+	if ((j = job_new(a, m, room_step)) == NULL)
+		return E_NOMEM;
+	return job_start(j);
+}
+
 enum err
 store_on_cache(struct actor *a, const struct msg *m)
 {
@@ -219,6 +274,8 @@ store_on_cache(struct actor *a, const struct msg *m)
 		return E_CACHE_OFF;
 	if ((e = part_take(p, &m->f, &q, commands[at].kind)) != E_OK)
 		return e;
+	if (!room_ready(&q, commands[at].kind))
+		return room_wait(a, m);
 	if ((e = commands[at].run(&q)) == E_OK)
 		part_say(&r, &q, m->f.msg, text);
 	return store_answer(st, m, e, &r, 0,

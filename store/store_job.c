@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/slot.h"
 #include "store/store_job.h"
 
 #define TURN_US		1000	/* of first steps in a turn, and of parked jobs */
@@ -100,6 +101,23 @@ job_new(struct actor *a, const struct msg *m,
 	return j;
 }
 
+/* A sorted set lies in a slot; other listings have come to some file. */
+static void
+job_damaged(struct list_job *j)
+{
+	const struct frame	*f = &j->m.f;
+	unsigned		 slot = slot_of(f->tab, f->tablen);
+
+	if (f->type == TYPE_ZSET) {
+		store_damaged(j->st, slot);
+		j->r.vallen = (uint32_t)damage_slot_text(j->st, slot,
+		    j->damage);
+	} else
+		j->r.vallen = (uint32_t)damage_file_text(j->st, j->walk.file,
+		    j->damage);
+	j->r.val = (const uint8_t *)j->damage;
+}
+
 /*
  * The job is over, but for the room that its answer may need until the log is
  * where it must be: 0 then.  1: answered and freed.
@@ -119,6 +137,8 @@ job_answer(struct lists *l, struct list_job *j)
 		j->status = E_READONLY;
 	if (j->status != E_OK)
 		j->r.vallen = 0;
+	if (j->status == E_DAMAGED)
+		job_damaged(j);
 	store_answer(l->st, &j->m, j->status, &j->r, j->lsn, 0);
 	job_free(j);
 	return 1;
@@ -149,6 +169,20 @@ job_run(struct lists *l, struct list_job *j)
 	return job_answer(l, j);
 }
 
+/* One is let in whatever its size: a value may be as long as that. */
+static int
+lists_room(const struct lists *l, size_t n)
+{
+	return l->count < JOBS_MAX &&
+	    (l->count == 0 || l->bytes + n <= JOBS_BYTES);
+}
+
+int
+job_room(struct store *st, size_t bytes)
+{
+	return lists_room(store_lists(st), sizeof(struct list_job) + bytes);
+}
+
 /* 0: too much waits already. */
 static int
 lists_park(struct lists *l, struct list_job *j)
@@ -157,9 +191,7 @@ lists_park(struct lists *l, struct list_job *j)
 
 	if (j->rows != NULL)
 		n += btree_bytes(j->rows);
-	/* One is let in whatever its size: a value may be as long as that. */
-	if (l->count >= JOBS_MAX ||
-	    (l->count > 0 && l->bytes + n > JOBS_BYTES))
+	if (!lists_room(l, n))
 		return 0;
 	j->charge = n;
 	l->bytes += n;

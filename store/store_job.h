@@ -1,6 +1,6 @@
 /*
  * store_job.h: a request of a store that may take more than one step: inside
- * store_job.c, store_list.c, store_rank.c and store_stat.c.
+ * store_job.c, store_list.c, store_rank.c, store_stat.c and store_cache.c.
  */
 #ifndef STORE_STORE_JOB_H
 #define STORE_STORE_JOB_H
@@ -32,6 +32,7 @@ struct list_job {
 	unsigned	 row;		/* the next of the catalogue */
 	struct table_sum hashes;	/* so far */
 	struct frame	 r;		/* the answer */
+	char		 damage[DAMAGE_TEXT];	/* its value, if E_DAMAGED */
 	uint64_t	 lsn;		/* and what it waits for */
 	size_t		 own, charge;	/* bytes without and with what grows */
 	uint8_t		 bytes[];
@@ -47,6 +48,8 @@ void		 job_free(struct list_job *);
  * lsn.  Returns what the handler is to return.
  */
 enum err	 job_start(struct list_job *);
+/* Whether one more with so many bytes could be parked. */
+int		 job_room(struct store *, size_t bytes);
 /* E_OK: the message's table can have entries here, else the answer. */
 enum err	 job_table(const struct list_job *);
 

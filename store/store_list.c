@@ -208,7 +208,8 @@ list_walk_step(struct list_job *j)
 	j->lsn = w->lsn;
 	if (e != E_OK)
 		return e;
-	h.flags = w->more ? LIST_MORE : 0;
+	h.flags = (uint8_t)((w->more ? LIST_MORE : 0) |
+	    (w->lost ? LIST_LOST : 0));
 	h.file = (uint16_t)w->last;
 	h.passed = w->passed;
 	return list_done(j, &h);

@@ -53,6 +53,8 @@ static enum err	 many_go_on(struct store *, struct many *, const struct msg *,
 static many_one	 many_get, many_put;
 static void	 many_get_seen(void *, const struct record *);
 static void	 many_answer(struct many *, struct many_answer *);
+static void	 many_damaged(struct store *, struct many *, unsigned slot,
+		    struct many_answer *);
 static enum err	 many_room(struct many *, size_t vallen);
 static enum err	 many_finish(struct store *, struct many *,
 		    const struct msg *, int write);
@@ -197,8 +199,8 @@ many_get(struct store *st, struct many *y, const struct many_op *o)
 	if (y->lsn < l.res.lsn)
 		y->lsn = l.res.lsn;
 	if (e == E_DAMAGED)
-		store_damaged(st, k.slot);
-	if (e != E_OK)
+		many_damaged(st, y, k.slot, &(struct many_answer){ 0 });
+	else if (e != E_OK)
 		many_answer(y, &(struct many_answer){ .status = e });
 	return E_OK;
 }
@@ -232,6 +234,7 @@ many_put(struct store *st, struct many *y, const struct many_op *o)
 		.create = (o->flags & FRAME_CREATE) != 0 };
 	struct shard_key	 k = many_key(o);
 	struct shard_result	 res = store_nothing(&w);
+	struct many_answer	 a;
 	enum err		 e;
 
 	e = store_key(st, "KHS", &k);
@@ -243,12 +246,14 @@ many_put(struct store *st, struct many *y, const struct many_op *o)
 		e = shard_put(store_shard(st), &k, &w, &res);
 	if (e == E_AGAIN)
 		return e;
-	if (e == E_DAMAGED)
-		store_damaged(st, k.slot);
 	if (y->lsn < res.lsn)
 		y->lsn = res.lsn;
-	many_answer(y, &(struct many_answer){ .status = e, .ver = res.version,
-	    .flags = res.vererror ? FRAME_VERERROR : 0 });
+	a = (struct many_answer){ .status = e, .ver = res.version,
+	    .flags = res.vererror ? FRAME_VERERROR : 0 };
+	if (e == E_DAMAGED)
+		many_damaged(st, y, k.slot, &a);
+	else
+		many_answer(y, &a);
 	return E_OK;
 }
 
@@ -257,6 +262,23 @@ static void
 many_answer(struct many *y, struct many_answer *a)
 {
 	y->len += many_answer_put(y->out + y->len, a);
+}
+
+/* Its value says where, if there is room for it. */
+static void
+many_damaged(struct store *st, struct many *y, unsigned slot,
+    struct many_answer *a)
+{
+	char	text[DAMAGE_TEXT];
+	size_t	n = damage_slot_text(st, slot, text);
+
+	store_damaged(st, slot);
+	a->status = E_DAMAGED;
+	if (many_room(y, n) == E_OK) {
+		a->val = (const uint8_t *)text;
+		a->vallen = (uint32_t)n;
+	}
+	many_answer(y, a);
 }
 
 /*

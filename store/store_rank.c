@@ -103,8 +103,6 @@ rank_step(struct list_job *j)
 	j->lsn = res.lsn;
 	if (e == E_OK)
 		e = seen.err;
-	if (e == E_DAMAGED)
-		store_damaged(j->st, k.slot);
 	if (e != E_OK)
 		return e;
 	e = shard_zrank(s, k.slot, k.tab, k.tablen, seen.score, k.key,

@@ -219,6 +219,39 @@ sums_check(const struct sums *s, const struct io *io, int fd, size_t i)
 	return e;
 }
 
+int
+sums_match(const struct sums *s, size_t i, const uint8_t *p)
+{
+	size_t		first = (size_t)(s->base / SUMS_BLOCK);
+	uint64_t	from, at = (uint64_t)i * SUMS_BLOCK;
+
+	if (i < first || i >= sums_blocks(s))
+		return 1;
+	from = block_from(s, i - first);
+	return XXH3_64bits(p + (from - at),
+	    (size_t)(block_to(s, i - first, s->end) - from)) ==
+	    s->block[i - first].sum;
+}
+
+int
+sums_goes_on(const struct sums *old, const struct sums *now, size_t *rest)
+{
+	size_t	i, full = old->n;
+
+	*rest = SIZE_MAX;
+	if (old->gen != now->gen || old->base != now->base ||
+	    old->end == 0 || old->end > now->end)
+		return 0;
+	if (old->end % SUMS_BLOCK != 0) {
+		full--;
+		*rest = sums_blocks(old) - 1;
+	}
+	for (i = 0; i < full; i++)
+		if (old->block[i].sum != now->block[i].sum)
+			return 0;
+	return 1;
+}
+
 uint64_t
 sums_record_after(const struct sums *s, uint64_t off)
 {
@@ -254,21 +287,33 @@ head_put(const struct sums *s, uint8_t *p, size_t n)
 	le64_put(p, XXH3_64bits(p + 8, n - 8));
 }
 
-enum err
-sums_write(const struct sums *s, const struct io *io, const char *path)
+uint8_t *
+sums_bytes(const struct sums *s, size_t *n)
 {
-	char		 tmp[PATH_LEN + 8];
-	size_t		 i, n = HEAD + s->n * ENTRY;
-	uint8_t		*p;
-	int		 fd, ok;
+	uint8_t	*p;
+	size_t	 i;
 
-	if ((p = calloc(1, n)) == NULL)
-		return E_NOMEM;
+	*n = HEAD + s->n * ENTRY;
+	if ((p = calloc(1, *n)) == NULL)
+		return NULL;
 	for (i = 0; i < s->n; i++) {
 		le64_put(p + HEAD + i * ENTRY, s->block[i].sum);
 		le16_put(p + HEAD + i * ENTRY + 8, s->block[i].first);
 	}
-	head_put(s, p, n);
+	head_put(s, p, *n);
+	return p;
+}
+
+enum err
+sums_write(const struct sums *s, const struct io *io, const char *path)
+{
+	char		 tmp[PATH_LEN + 8];
+	size_t		 n;
+	uint8_t		*p = sums_bytes(s, &n);
+	int		 fd, ok;
+
+	if (p == NULL)
+		return E_NOMEM;
 	snprintf(tmp, sizeof(tmp), "%s.tmp", path);
 	fd = io->open(io, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ok = fd != -1 && io_write_all(io, fd, p, n, 0) == 0 &&
@@ -321,27 +366,40 @@ head_get(struct sums *s, const uint8_t *p, size_t n)
 }
 
 enum err
-sums_load(struct sums *s, const struct io *io, const char *path, uint64_t gen)
+sums_parse(struct sums *s, const uint8_t *p, size_t n, uint64_t gen)
 {
-	uint8_t		*p;
-	size_t		 i, n, want;
-	enum err	 e;
+	size_t	i, want;
 
 	sums_init(s, gen, 0);
-	e = file_get(io, path, &p, &n);
-	if (e == E_OK && !head_get(s, p, n))
-		e = E_DAMAGED;
+	if (n < HEAD || (n - HEAD) % ENTRY != 0 || !head_get(s, p, n)) {
+		sums_init(s, gen, 0);
+		return E_DAMAGED;
+	}
 	want = s->n;
 	s->n = 0;
-	if (e == E_OK && (e = room_for(s, want)) == E_OK)
-		s->n = want;
+	if (room_for(s, want) != E_OK) {
+		sums_init(s, gen, 0);
+		return E_NOMEM;
+	}
+	s->n = want;
 	for (i = 0; i < s->n; i++) {
 		s->block[i].sum = le64_get(p + HEAD + i * ENTRY);
 		s->block[i].first = le16_get(p + HEAD + i * ENTRY + 8);
 	}
+	return E_OK;
+}
+
+enum err
+sums_load(struct sums *s, const struct io *io, const char *path, uint64_t gen)
+{
+	uint8_t		*p;
+	size_t		 n = 0;
+	enum err	 e;
+
+	sums_init(s, gen, 0);
+	if ((e = file_get(io, path, &p, &n)) == E_OK)
+		e = sums_parse(s, p, n, gen);
 	free(p);
-	if (e != E_OK)
-		sums_init(s, gen, 0);
 	return e;
 }
 

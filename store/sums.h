@@ -69,6 +69,12 @@ enum err	 sums_load(struct sums *, const struct io *, const char *path,
 enum err	 sums_write(const struct sums *, const struct io *,
 		    const char *path);
 
+/* The same as bytes, malloc'ed, n of them; NULL: no memory. */
+uint8_t		*sums_bytes(const struct sums *, size_t *n);
+/* From bytes: E_OK, E_DAMAGED as sums_load, E_NOMEM. */
+enum err	 sums_parse(struct sums *, const uint8_t *p, size_t n,
+		    uint64_t gen);
+
 /*
  * Sums what the data file has between s->end and end, where a record must end.
  * E_DAMAGED: *bad is the offset of the block that is not as it was, or of what
@@ -84,6 +90,18 @@ size_t		 sums_blocks(const struct sums *);
  */
 enum err	 sums_check(const struct sums *, const struct io *, int fd,
 		    size_t i);
+/*
+ * Is this block i, of which p has all that lies between a multiple of 64 KiB
+ * and the next one, or end?  1 also where there is no sum for it.
+ */
+int		 sums_match(const struct sums *, size_t i, const uint8_t *p);
+/*
+ * 1: what was said in old, up to its end, still holds as far as now says; a
+ * last block of old that was not full is *rest (SIZE_MAX: none), to be held
+ * against sums_match(old).
+ */
+int		 sums_goes_on(const struct sums *old, const struct sums *now,
+		    size_t *rest);
 /* The first record that begins at or after off, as summed; 0: none known. */
 uint64_t	 sums_record_after(const struct sums *, uint64_t off);
 

@@ -225,8 +225,7 @@ of_key(struct tables *t, const uint8_t *key, size_t keylen, size_t *memlen)
 		return &t->keys;
 	}
 	if (record_key_get(key, keylen, &type, &tab, &tablen, &mem, memlen) !=
-	    E_OK || tablen == 0 || (type != TYPE_HASH && type != TYPE_SET &&
-	    type != TYPE_ZSET))
+	    E_OK || tablen == 0 || memchr("HSZC", type, 4) == NULL)
 		return NULL;
 	if ((x = table_get(t, type, tab, tablen)) == NULL)
 		t->inexact = 1;
@@ -447,6 +446,23 @@ tables_inexact(struct tables *t)
 
 	t->inexact = 0;
 	return was;
+}
+
+enum err
+tables_each(const struct tables *t, uint8_t type, shard_name_see *see,
+    void *arg)
+{
+	const struct table	*x;
+	uint32_t		 i;
+	enum err		 e;
+
+	for (i = 1; i < t->nnumbers; i++) {
+		x = t->number[i];
+		if (x != NULL && x->type == type && x->now.count > 0 &&
+		    (e = see(arg, x->name, x->len)) != E_OK)
+			return e;
+	}
+	return E_OK;
 }
 
 int

@@ -31,6 +31,10 @@ struct tables;
 struct tables	*tables_new(struct catalogue *, unsigned store, uint32_t inc,
 		    int64_t now);
 void		 tables_free(struct tables *);
+/* Names of which there are live records of a type, in no order. */
+typedef enum err shard_name_see(void *arg, const uint8_t *name, size_t len);
+enum err	 tables_each(const struct tables *, uint8_t type,
+		    shard_name_see *, void *arg);
 
 /*
  * A record took the place of old (NULL: none) under this engine key.  Dead and
@@ -96,6 +100,13 @@ struct tables_name {
 	const uint8_t	*tab;
 	size_t		 tablen;
 };
+/*
+ * Shows each table of which the catalogue has something else in our column than
+ * it should have, now; those that wait for the log are passed over.
+ */
+typedef void	 tables_see(void *arg, const struct tables_name *,
+    const struct table_sum *column, const struct table_sum *is);
+void		 tables_verify(const struct tables *, tables_see *, void *arg);
 /* One of the hidden tables, to delete its records; 0: there is none. */
 int		 tables_to_delete(const struct tables *, struct tables_name *);
 

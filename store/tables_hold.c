@@ -77,6 +77,35 @@ tables_show(struct tables *t)
 	}
 }
 
+static void
+verify_one(const struct tables *t, const struct table *x, unsigned entry,
+    tables_see *see, void *arg)
+{
+	struct tables_name	name = { x->type, x->name, x->len };
+	struct table_sum	is = shown(x), column;
+
+	catalogue_get(t->cat, t->store, entry, &column);
+	if (memcmp(&column, &is, sizeof(is)) != 0)
+		see(arg, &name, &column, &is);
+}
+
+void
+tables_verify(const struct tables *t, tables_see *see, void *arg)
+{
+	const struct table	*x;
+	uint32_t		 i;
+
+	if (t->cat == NULL || !t->filled)
+		return;
+	if (t->keys.listed == 0)
+		verify_one(t, &t->keys, CATALOGUE_KEYS, see, arg);
+	for (i = 1; i < t->nnumbers; i++) {
+		x = t->number[i];
+		if (x != NULL && x->listed == 0 && x->held && is_ours(t, x))
+			verify_one(t, x, x->entry, see, arg);
+	}
+}
+
 /* --- holding --- */
 
 static void

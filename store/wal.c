@@ -98,6 +98,7 @@ wal_new(const struct wal_conf *c)
 	if (w->batch_max > WAL_BUFFER)
 		w->batch_max = WAL_BUFFER;
 	w->segs_tail = &w->segs;
+	w->hold = UINT64_MAX;
 	w->open = &w->buf[0];
 	w->next_number = w->next_id = 1;
 	if ((w->dir = strdup(c->dir)) == NULL ||
@@ -157,6 +158,7 @@ wal_open(struct wal **out, const struct wal_conf *c, uint64_t after,
     uint64_t next_lsn, wal_replay *replay, void *arg, struct wal_found *found)
 {
 	struct rec	 r = { .found = found, .after = after,
+			    .forgo = c->complete && next_lsn <= after + 1,
 			    .replay = replay, .arg = arg, .fd = -1 };
 	enum err	 e;
 

@@ -37,6 +37,8 @@ struct wal_conf {
 	enum wal_sync	  sync;
 	uint64_t	  node;		/* node id, in every segment header */
 	uint16_t	  store;
+	int		  complete;	/* opening: nothing beyond next_lsn - 1
+					   was ever given to it */
 	const struct io	 *io;
 	struct helper	 *helper;
 	void		(*notify)(void *);	/* any thread; cheap */
@@ -61,7 +63,8 @@ typedef enum err wal_replay(void *arg, uint64_t lsn, const uint8_t *key,
  * decides torn tail (cut) or damage, and, unless the log ended cleanly, copies
  * the valid tail to a new segment and syncs it before it returns.  lsn goes on
  * after max(last found, next_lsn - 1).
- * E_DAMAGED: damage or a gap (found->error names segment and offset);
+ * E_DAMAGED: damage or a gap (found->error names segment and offset), unless it
+ * is complete and ends before after: then the log goes on as if it had ended;
  * E_NOSPACE; E_INTERNAL; E_STALE: the log of another node or store, or of a
  * newer format.  What replay returned, when that is not E_OK.
  */
@@ -117,6 +120,12 @@ int		 wal_failed(const struct wal *);	/* errno of the failure, 0 none */
 enum err	 wal_sync_to(struct wal *, uint64_t lsn);
 /* Every data file holds, synced, all up to lsn: older segments become spares. */
 void		 wal_recycle(struct wal *, uint64_t lsn);
+/*
+ * Keeps every segment that has a record later than lsn, whatever wal_recycle
+ * says, until it is called again; UINT64_MAX: holds no more, and what was
+ * held back is freed.  Returns the number of the first segment that is kept.
+ */
+uint64_t	 wal_hold(struct wal *, uint64_t lsn);
 
 struct wal_stat {
 	uint64_t	batches, bytes;

@@ -197,6 +197,8 @@ struct wal {
 	int64_t		 last_us;
 
 	struct wal_seg	*segs, **segs_tail, *cur;
+	uint64_t	 hold;		/* wal_hold; UINT64_MAX: none */
+	uint64_t	 unwanted;	/* the last wal_recycle, if held back */
 	unsigned	 nsegs;
 	uint64_t	 pos;		/* end of what cur will hold */
 	size_t		 align;		/* of batches */

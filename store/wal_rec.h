@@ -21,6 +21,8 @@ struct rec {
 	struct wal	*w;
 	struct wal_found *found;
 	uint64_t	 after;
+	int		 forgo;		/* nothing of it is needed: damage in
+					   it ends it, and is only told */
 	wal_replay	*replay;
 	void		*arg;
 	struct rec_seg	*seg;

@@ -271,6 +271,10 @@ wal_recycle(struct wal *w, uint64_t lsn)
 	struct wal_seg	*s;
 	int		 keep;
 
+	if (lsn > w->unwanted)
+		w->unwanted = lsn;
+	if (lsn > w->hold)
+		lsn = w->hold;
 	if (lsn > w->durable)
 		lsn = w->durable;
 	while ((s = w->segs) != w->cur && s->last <= lsn) {
@@ -287,4 +291,17 @@ wal_recycle(struct wal *w, uint64_t lsn)
 		w->nsegs--;
 		free(s);
 	}
+}
+
+uint64_t
+wal_hold(struct wal *w, uint64_t lsn)
+{
+	struct wal_seg	*s;
+
+	w->hold = lsn;
+	if (lsn == UINT64_MAX)
+		wal_recycle(w, w->unwanted);
+	for (s = w->segs; s != w->cur && s->last <= lsn; s = s->next)
+		continue;
+	return s == NULL ? 0 : s->number;
 }

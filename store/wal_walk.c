@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "store/wal_rec.h"
+#include "supervisor/log.h"
 
 #define ULL(x)	((unsigned long long)(x))
 
@@ -184,6 +185,17 @@ walk_hole(struct rec *r, const struct hole *h)
 	return E_OK;
 }
 
+/* What is damaged has done its service: the data files have all of it. */
+static enum err
+walk_forgo(struct rec *r)
+{
+	log_warnx("%s; nothing of it is needed, the log goes on behind it",
+	    r->found->error);
+	r->found->error[0] = '\0';
+	r->found->torn = 1;
+	return E_OK;
+}
+
 /* The segment that takes over at this one's limit. */
 static const struct rec_seg *
 walk_next(const struct rec *r, size_t i)
@@ -252,6 +264,8 @@ walk_seg(struct rec *r, size_t i)
 	}
 	h.expect = r->expect != 0 ? r->expect : r->after + 1;
 	e = walk_hole(r, &h);
+	if (e == E_DAMAGED && r->forgo)
+		e = walk_forgo(r);
 	return e == E_OK ? E_NOTFOUND : e;
 }
 

@@ -150,6 +150,8 @@ walk_keys(struct walk *w)
 		r.afterlen = w->afterlen;
 		lsn = 0;
 		w->stop = E_OK;
+		w->lost |= shard_file_lost(w->shard, w->file, w->ask.start,
+		    w->ask.end);
 		e = shard_list(w->shard, &r, walk_see, w, &lsn);
 		e = walk_result(w, e, lsn);
 		if (e == E_BUILDING && w->taken == w->conf.limit) {

@@ -47,6 +47,7 @@ struct walk {
 	uint64_t		 passed, taken;
 	uint64_t		 lsn;		/* what was seen depends on it */
 	int			 more;		/* there are more entries */
+	int			 lost;		/* some may have been lost */
 	/* Of the step at hand. */
 	struct shard		*shard;
 	int64_t			 wall;		/* ms */

@@ -69,6 +69,7 @@ static enum err	actor_on_unlink(struct actor *, const struct msg *);
 static enum err	actor_on_reload(struct actor *, const struct msg *);
 static enum err	actor_on_listen(struct actor *, const struct msg *);
 static enum err	actor_on_unlisten(struct actor *, const struct msg *);
+static enum err	actor_on_order(struct actor *, const struct msg *);
 
 static const struct handler ctl_table[MSG_MAX] = {
 #define MSG_CTL(name, num, from, tab, kmin, kmax, vmax, fn) \
@@ -318,7 +319,7 @@ actor_on_reload(struct actor *a, const struct msg *m)
 	struct conf	*fresh;
 	char		 err[256];
 
-	if (m->nfds != 2)
+	if (m->nfds != 3)
 		return E_BADMSG;
 	if ((fresh = conf_from_fd(m->fds[0], err, sizeof(err))) == NULL) {
 		log_errorx("reload: %s", err);
@@ -330,6 +331,8 @@ actor_on_reload(struct actor *a, const struct msg *m)
 	actor_gate(a);
 	if (a->hooks->users != NULL)
 		a->hooks->users(a, m->fds[1]);
+	if (a->hooks->tls != NULL)
+		a->hooks->tls(a, m->fds[2]);
 	if (a->hooks->reload != NULL)
 		a->hooks->reload(a);
 	return E_OK;
@@ -358,6 +361,21 @@ actor_on_unlisten(struct actor *a, const struct msg *m)
 	if (a->hooks->unlisten != NULL)
 		a->hooks->unlisten(a, m->f.id);
 	return E_OK;
+}
+
+enum err
+actor_tell(struct actor *a, const struct frame *f)
+{
+	struct frame	full = *f;
+
+	full.from = a->inc;
+	return ctl_send(ACTOR_FD_CTL, &full, NULL, 0);
+}
+
+static enum err
+actor_on_order(struct actor *a, const struct msg *m)
+{
+	return a->hooks->order == NULL ? E_DENIED : a->hooks->order(a, m);
 }
 
 /* The dispatcher */
@@ -658,6 +676,7 @@ actor_map(struct actor *a, unsigned place)
 	if (a->role != FROM_WORKER) {
 		close(ACTOR_FD_USERS);
 		close(ACTOR_FD_KNOWN);
+		close(ACTOR_FD_TLS);
 	}
 }
 

@@ -6,7 +6,7 @@
  * fd 3 control socket, fd 4 board, fd 5 configuration, fd 6 own bell (eventfd),
  * fd 7 the lock that says to a later wharfd that this child still lives (kept
  * open, never used), fd 8 the catalogue of tables, fd 9 the users (users.h),
- * fd 10 known logins (known.h); stderr as wharfd's.  A child whose fd 3 reads
+ * fd 10 known logins (known.h), fd 11 the TLS pair (tls.h); stderr as wharfd's.  A child whose fd 3 reads
  * end of file has lost its supervisor: it stops in order and exits.
  */
 #ifndef SUPERVISOR_ACTOR_H
@@ -27,9 +27,10 @@
 #define ACTOR_FD_BELL	6
 #define ACTOR_FD_LOCK	7
 #define ACTOR_FD_CATALOGUE 8
-#define ACTOR_FD_USERS	9	/* workers only, as the next */
+#define ACTOR_FD_USERS	9	/* workers only, as the next two */
 #define ACTOR_FD_KNOWN	10
-#define ACTOR_FD_LAST	ACTOR_FD_KNOWN
+#define ACTOR_FD_TLS	11
+#define ACTOR_FD_LAST	ACTOR_FD_TLS
 
 #define ACTOR_BATCH	256		/* messages from one link per turn */
 
@@ -57,13 +58,20 @@ struct actor_hooks {
 	void	(*reload)(struct actor *);		/* a->conf is new */
 	/* Before reload: a memfd for users_from_fd, which stays wharfd's. */
 	void	(*users)(struct actor *, int fd);
+	void	(*tls)(struct actor *, int fd);	/* the same for tls_from_fd */
 	void	(*link_up)(struct actor *, struct link *);
 	void	(*link_down)(struct actor *, struct link *);	/* was up */
 	void	(*turn)(struct actor *);		/* mailbox_hooks.turn */
 	int	(*expects)(struct actor *);	/* mailbox_hooks.expects */
-	/* LISTEN and UNLISTEN (workers); listen owns the descriptor. */
-	void	(*listen)(struct actor *, uint64_t id, int mq, int lent, int fd);
+	/* LISTEN and UNLISTEN (workers); kind: LISTEN_ bits; owns fd. */
+	void	(*listen)(struct actor *, uint64_t id, int kind, int lent,
+		    int fd);
 	void	(*unlisten)(struct actor *, uint64_t id);
+	/*
+	 * CHECK, COMPACT, BACKUP: answered with FOUND, DONE, BACKED by
+	 * actor_tell.
+	 */
+	enum err (*order)(struct actor *, const struct msg *);
 };
 
 struct actor {
@@ -100,6 +108,9 @@ void	 actor_ready(struct actor *);
 int	 actor_run(struct actor *);
 void	 actor_exit(struct actor *, int code);
 void	 actor_free(struct actor *);
+
+/* Sends wharfd a message at once; E_AGAIN: it does not read now. */
+enum err actor_tell(struct actor *, const struct frame *);
 
 /*
  * The only dispatcher: table row, sender, handler.  A handler's status other

@@ -16,6 +16,7 @@
 
 #define BOARD_MAGIC	0x32425257u	/* "WRB2" */
 #define BOARD_PLACES	4096		/* more is nonsense */
+#define SUSPECT		2		/* deaths while a file was read */
 #define STEPS		8		/* linear steps per power of two */
 #define STEP_BITS	3
 
@@ -26,6 +27,8 @@ struct board_actor {
 	_Atomic int64_t			http[BOARD_HTTP_MAX_][BOARD_CLASSES];
 	char				role[BOARD_ROLE];
 	uint32_t			seat;
+	_Atomic uint8_t			reading[BOARD_FILES];
+	_Atomic uint8_t			deaths[BOARD_FILES];
 	struct slow_ring		slow;
 };
 
@@ -195,6 +198,53 @@ struct slow_ring *
 board_slow(struct board_actor *p)
 {
 	return &p->slow;
+}
+
+_Atomic uint8_t *
+board_reading(struct board_actor *p)
+{
+	return p->reading;
+}
+
+/* A store writes in there as well: whatever stands there is a number. */
+void
+board_gone(struct board_actor *p, int fault)
+{
+	unsigned	k;
+	uint8_t		n;
+
+	for (k = 0; k < BOARD_FILES; k++) {
+		n = atomic_load_explicit(&p->deaths[k], memory_order_relaxed);
+		if (fault && n < UINT8_MAX && atomic_load_explicit(
+		    &p->reading[k], memory_order_relaxed) != 0)
+			atomic_store_explicit(&p->deaths[k], (uint8_t)(n + 1),
+			    memory_order_relaxed);
+		atomic_store_explicit(&p->reading[k], 0, memory_order_relaxed);
+	}
+}
+
+uint64_t
+board_suspects(const struct board_actor *p)
+{
+	uint64_t	files = 0;
+	unsigned	k;
+
+	for (k = 0; k < BOARD_FILES; k++)
+		if (atomic_load_explicit(&p->deaths[k],
+		    memory_order_relaxed) >= SUSPECT)
+			files |= UINT64_C(1) << k;
+	return files;
+}
+
+void
+board_acquit(struct board_actor *p, uint64_t files)
+{
+	unsigned	k;
+
+	for (k = 0; k < BOARD_FILES; k++)
+		if (files >> k & 1)
+			atomic_store_explicit(&p->deaths[k], 0,
+			    memory_order_relaxed);
 }
 
 void

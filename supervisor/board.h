@@ -105,4 +105,19 @@ int64_t			 board_quantile(const struct board_actor *, enum board_hist, double q)
 uint64_t		 board_bucket(const struct board_actor *, enum board_hist, unsigned b);
 int64_t			 board_bucket_top(unsigned b);
 
+/*
+ * Which data files a store is reading: a byte for each, not 0 while it does.
+ * They outlive it, and tell what it died of.
+ */
+#define BOARD_FILES	64u
+_Atomic uint8_t		*board_reading(struct board_actor *);
+/*
+ * wharfd, when the process is gone: the marks are taken off and, if it died of
+ * a fault, each of these files has one more death to its account.
+ */
+void			 board_gone(struct board_actor *, int fault);
+/* Files (bits) with two deaths or more; and their accounts closed. */
+uint64_t		 board_suspects(const struct board_actor *);
+void			 board_acquit(struct board_actor *, uint64_t files);
+
 #endif

@@ -96,6 +96,10 @@ void		 catalogue_set(struct catalogue *, unsigned store,
 /* The store's plain keys, which have no name. */
 void		 catalogue_set_keys(struct catalogue *, unsigned store,
 		    const struct table_sum *);
+/* What these have set; entry CATALOGUE_KEYS: the plain keys. */
+#define CATALOGUE_KEYS		UINT32_MAX
+void		 catalogue_get(const struct catalogue *, unsigned store,
+		    unsigned entry, struct table_sum *);
 /*
  * A store that starts: what its earlier incarnation held and it did not hold
  * itself (catalogue_hold) since catalogue_begin is dropped by catalogue_filled.

@@ -44,6 +44,14 @@ cell_get(const struct cell *p, struct table_sum *s)
 	} while (now != turn);
 }
 
+void
+catalogue_get(const struct catalogue *c, unsigned store, unsigned entry,
+    struct table_sum *s)
+{
+	cell_get(entry == CATALOGUE_KEYS ? &c->h->keys[store] :
+	    &c->h->cell[store][entry], s);
+}
+
 static void
 sum_add(struct table_sum *to, const struct cell *p)
 {

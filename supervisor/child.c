@@ -25,7 +25,7 @@
 
 #define OUT_QUEUE	1024		/* messages */
 #define OUT_VALUE	256		/* bytes of one's value */
-#define OUT_FDS		2
+#define OUT_FDS		3
 #define CTL_BATCH	64		/* messages from one child per turn */
 
 struct child_out {
@@ -44,6 +44,8 @@ static enum err	child_on_progress(struct child *, const struct msg *);
 static enum err	child_on_beat(struct child *, const struct msg *);
 static enum err	child_on_broken(struct child *, const struct msg *);
 static enum err	child_on_wedged(struct child *, const struct msg *);
+static enum err	child_on_backed(struct child *, const struct msg *);
+static enum err	child_on_told(struct child *, const struct msg *);
 
 static const struct child_handler super_table[MSG_MAX] = {
 #define MSG_SUPER(name, num, from, tab, kmin, kmax, vmax, fn) \
@@ -114,6 +116,22 @@ child_on_wedged(struct child *c, const struct msg *m)
 	c->v.patience = VIGIL_PROGRESS;
 	c->v.deadline = (mono_t){ 0 };
 	c->env->hooks->leaves(c);
+	return E_OK;
+}
+
+static enum err
+child_on_told(struct child *c, const struct msg *m)
+{
+	if (c->env->hooks->told != NULL)
+		c->env->hooks->told(c, m);
+	return E_OK;
+}
+
+static enum err
+child_on_backed(struct child *c, const struct msg *m)
+{
+	if (c->env->hooks->backed != NULL)
+		c->env->hooks->backed(c, m);
 	return E_OK;
 }
 
@@ -299,7 +317,7 @@ child_fork(const struct child *c, int ctl)
 	char	*argv[] = { arg0, seat, inc, place, node, NULL };
 	int	 fds[] = { ctl, c->env->board_fd, c->env->conf_fd, c->bell,
 		    c->env->lock_fd, c->env->catalogue_fd, c->env->users_fd,
-		    c->env->known_fd };
+		    c->env->known_fd, c->env->tls_fd };
 	pid_t	 pid;
 
 	snprintf(path, sizeof(path), "%s/wharf-%s", c->env->dir, c->role);
@@ -457,6 +475,25 @@ child_obituary(struct child *c, int status)
 	    c->births - 1);
 }
 
+/*
+ * Something that a file it was reading can have brought about: not that
+ * somebody, or the kernel for its memory, has killed it.
+ */
+static int
+child_faulted(const struct child *c, int status)
+{
+	static const int	faults[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL,
+				    SIGFPE };
+	size_t			i;
+
+	if (!WIFSIGNALED(status))
+		return 0;
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		if (WTERMSIG(status) == faults[i])
+			return 1;
+	return WTERMSIG(status) == SIGKILL && c->killed != NULL;
+}
+
 static void
 on_death(struct ev_loop *loop, ev_child *w, int revents)
 {
@@ -466,6 +503,7 @@ on_death(struct ev_loop *loop, ev_child *w, int revents)
 	(void)revents;
 	ev_child_stop(loop, w);
 	child_obituary(c, status);
+	board_gone(c->board, child_faulted(c, status));
 	child_close(c);
 	c->pid = 0;
 	child_set_state(c, CHILD_DOWN);

@@ -11,6 +11,7 @@
 #include <ev.h>
 
 #include "proto/frame.h"
+#include "proto/msg.h"
 #include "supervisor/board.h"
 #include "supervisor/log.h"
 #include "supervisor/rules.h"
@@ -22,6 +23,8 @@ struct child_hooks {
 	void	(*ready)(struct child *);
 	void	(*broken)(struct child *, uint64_t link);
 	void	(*leaves)(struct child *);	/* stops by its own wish */
+	void	(*backed)(struct child *, const struct msg *);	/* or NULL */
+	void	(*told)(struct child *, const struct msg *);	/* the same */
 	/* Called once the process is gone; status as of waitpid. */
 	void	(*gone)(struct child *, int status);
 };
@@ -34,7 +37,8 @@ struct child_env {
 	const char			*dir;		/* of the actors */
 	uint64_t			 node;
 	int				 board_fd, conf_fd, lock_fd,
-					 catalogue_fd, users_fd, known_fd;
+					 catalogue_fd, users_fd, known_fd,
+					 tls_fd;
 	uint32_t			 next_inc;	/* never 0 */
 };
 
@@ -72,6 +76,12 @@ struct child {
 	ev_io			 in_io, out_io;
 	ev_child		 death;
 	struct log_limit	 bad;
+};
+
+/* Some children in a row. */
+struct child_set {
+	struct child	*c;
+	unsigned	 n;
 };
 
 void	 child_init(struct child *, struct child_env *, const char *role,

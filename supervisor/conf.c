@@ -324,13 +324,17 @@ conf_may_be_reached(const struct conf *c)
 	    conf_str(c, CONF_AUTH_FILE)[0] != '\0';
 }
 
+/* Empty is fine where there is another way in. */
 static int
-check_listen(const struct conf *c, enum conf_id id, char *err, size_t errlen)
+check_listen(const struct conf *c, enum conf_id id, enum conf_id other,
+    char *err, size_t errlen)
 {
 	struct addr	a[ADDR_LIST];
 	char		text[ADDR_TEXT], why[256];
 	int		i, n;
 
+	if (conf_str(c, id)[0] == '\0' && conf_str(c, other)[0] != '\0')
+		return 0;
 	n = addr_list(conf_str(c, id), a, why, sizeof(why));
 	if (n == -1) {
 		snprintf(err, errlen, "%s: %s", conf_key(id), why);
@@ -345,6 +349,44 @@ check_listen(const struct conf *c, enum conf_id id, char *err, size_t errlen)
 		    addr_text(&a[i], text));
 		return -1;
 	}
+	return 0;
+}
+
+static int
+check_tls(const struct conf *c, char *err, size_t errlen)
+{
+	int	cert = conf_str(c, CONF_TLS_CERTIFICATE)[0] != '\0';
+	int	key = conf_str(c, CONF_TLS_KEY)[0] != '\0';
+	int	listens = conf_str(c, CONF_TLS_DB_LISTEN)[0] != '\0' ||
+		    conf_str(c, CONF_TLS_MQ_LISTEN)[0] != '\0';
+
+	if (cert == key && (cert || !listens))
+		return 0;
+	if (cert != key)
+		snprintf(err, errlen, "%s: needs %s, too",
+		    conf_key(cert ? CONF_TLS_CERTIFICATE : CONF_TLS_KEY),
+		    conf_key(cert ? CONF_TLS_KEY : CONF_TLS_CERTIFICATE));
+	else
+		snprintf(err, errlen, "tls.db_listen, tls.mq_listen: need "
+		    "tls.certificate and tls.key");
+	return -1;
+}
+
+/* TLS addresses are the other way in of plain ones, and may always be none. */
+static int
+check_listeners(const struct conf *c, char *err, size_t errlen)
+{
+	enum conf_id	db = CONF_TLS_DB_LISTEN, mq = CONF_TLS_MQ_LISTEN;
+
+	if (check_listen(c, CONF_DB_LISTEN, db, err, errlen) == -1 ||
+	    check_listen(c, CONF_MQ_LISTEN, mq, err, errlen) == -1)
+		return -1;
+	if (conf_str(c, db)[0] != '\0' &&
+	    check_listen(c, db, db, err, errlen) == -1)
+		return -1;
+	if (conf_str(c, mq)[0] != '\0' &&
+	    check_listen(c, mq, mq, err, errlen) == -1)
+		return -1;
 	return 0;
 }
 
@@ -400,8 +442,8 @@ conf_check(const struct conf *c, char *err, size_t errlen)
 		    conf_str(c, CONF_NNG_MODE));
 	else if (check_access(c, err, errlen) == 0 &&
 	    check_roles(c, err, errlen) == 0 &&
-	    check_listen(c, CONF_DB_LISTEN, err, errlen) == 0 &&
-	    check_listen(c, CONF_MQ_LISTEN, err, errlen) == 0)
+	    check_tls(c, err, errlen) == 0 &&
+	    check_listeners(c, err, errlen) == 0)
 		return 0;
 	return -1;
 }

@@ -15,7 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "supervisor/backup.h"
 #include "supervisor/control.h"
+#include "supervisor/orders.h"
 #include "supervisor/slow_json.h"
 #include "supervisor/tables_json.h"
 #include "supervisor/status.h"
@@ -117,6 +119,37 @@ cmd_restart(struct client *cl, const json_t *req)
 	return json_pack("{s:b, s:i}", "ok", 1, "restarted", done);
 }
 
+/* Of "store" or "router": -1 it is not there; -2 it is no such number. */
+static int
+damage_seat(const json_t *req, const char *key)
+{
+	const json_t	*v = json_object_get(req, key);
+	json_int_t	 n = json_integer_value(v);
+
+	if (v == NULL)
+		return -1;
+	return json_is_integer(v) && n >= 0 && n <= 4096 ? (int)n : -2;
+}
+
+static json_t *
+cmd_damage(struct client *cl, const json_t *req)
+{
+	const char	*what;
+	int		 told;
+
+	what = json_string_value(json_object_get(req, "what"));
+	if (what == NULL || strcmp(what, "accept") != 0)
+		return reply_error("what: it is accept");
+	told = tree_accept(&cl->control->w->tree, damage_seat(req, "store"),
+	    damage_seat(req, "router"));
+	if (told == -1)
+		return reply_error("no such store or router: the first is "
+		    "number 0");
+	if (told == 0)
+		return reply_error("no store or router is running");
+	return json_pack("{s:b, s:i}", "ok", 1, "told", told);
+}
+
 static json_t *
 cmd_reload(struct client *cl, const json_t *req)
 {
@@ -173,6 +206,98 @@ cmd_tables(struct client *cl, const json_t *req)
 	return tables_json(cl->control->w->tree.catalogue, (size_t)n);
 }
 
+static json_t *
+cmd_backup(struct client *cl, const json_t *req)
+{
+	struct backup_maker	*m = cl->control->w->tree.backup;
+	const char		*dir;
+	char			 why[256];
+
+	dir = json_string_value(json_object_get(req, "dir"));
+	if (dir == NULL)
+		return reply_error("dir: missing");
+	if (backup_start(m, dir, json_is_true(json_object_get(req, "full")),
+	    why, sizeof(why)) == -1)
+		return reply_error(why);
+	return json_pack("{s:b, s:o}", "ok", 1, "backup", backup_json(m));
+}
+
+static json_t *
+cmd_backup_state(struct client *cl, const json_t *req)
+{
+	(void)req;
+	return json_pack("{s:b, s:o}", "ok", 1, "backup",
+	    backup_json(cl->control->w->tree.backup));
+}
+
+static json_t *
+cmd_backup_stop(struct client *cl, const json_t *req)
+{
+	(void)req;
+	if (backup_stop(cl->control->w->tree.backup) == -1)
+		return reply_error("no backup is being made");
+	return cmd_backup_state(cl, req);
+}
+
+/* A whole number from 0 to most; none: what it is then; -2: no such one. */
+static json_int_t
+order_number(const json_t *req, const char *key, json_int_t none,
+    json_int_t most)
+{
+	const json_t	*v = json_object_get(req, key);
+	json_int_t	 n = json_integer_value(v);
+
+	if (v == NULL)
+		return none;
+	return json_is_integer(v) && n >= 0 && n <= most ? n : -2;
+}
+
+static json_t *
+order_start(struct client *cl, const json_t *req, enum order_kind kind)
+{
+	struct orders	*o = cl->control->w->tree.orders;
+	json_int_t	 rate = order_number(req, "rate", 0, 1048576);
+	const char	*why;
+	struct order_what what = {
+		.store = (int)order_number(req, "store", -1, 4096),
+		.router = (int)order_number(req, "router", -1, 4096),
+		.file = (int)order_number(req, "file", -1, 4096),
+		.rate = rate * 1048576
+	};
+
+	if (rate == -2)
+		return reply_error("rate: 0 to 1048576 MiB a second");
+	if (orders_start(o, kind, &what, &why) == -1)
+		return reply_error(why);
+	return orders_json(o, kind);
+}
+
+static json_t *
+cmd_check(struct client *cl, const json_t *req)
+{
+	return order_start(cl, req, ORDER_CHECK);
+}
+
+static json_t *
+cmd_check_state(struct client *cl, const json_t *req)
+{
+	(void)req;
+	return orders_json(cl->control->w->tree.orders, ORDER_CHECK);
+}
+
+static json_t *
+cmd_compact(struct client *cl, const json_t *req)
+{
+	return order_start(cl, req, ORDER_COMPACT);
+}
+
+static json_t *
+cmd_compact_state(struct client *cl, const json_t *req)
+{
+	(void)req;
+	return orders_json(cl->control->w->tree.orders, ORDER_COMPACT);
+}
+
 static const struct {
 	const char	*name;
 	json_t		*(*fn)(struct client *, const json_t *);
@@ -182,10 +307,18 @@ static const struct {
 	{ "version", cmd_version, 0 },
 	{ "stop", cmd_stop, 1 },
 	{ "restart", cmd_restart, 1 },
+	{ "damage", cmd_damage, 1 },
 	{ "reload", cmd_reload, 1 },
 	{ "log-level", cmd_log_level, 1 },
 	{ "slow", cmd_slow, 0 },
 	{ "tables", cmd_tables, 0 },
+	{ "backup", cmd_backup, 1 },
+	{ "backup-state", cmd_backup_state, 0 },
+	{ "check", cmd_check, 1 },
+	{ "check-state", cmd_check_state, 0 },
+	{ "compact", cmd_compact, 1 },
+	{ "compact-state", cmd_compact_state, 0 },
+	{ "backup-stop", cmd_backup_stop, 1 },
 };
 
 /* The request as it came, by the user that the kernel vouches for. */

@@ -51,6 +51,8 @@ known_map(int fd)
 
 	if ((p = sealed_map(fd, sizeof(struct known), &size)) == NULL)
 		return NULL;
+	/* With the secret, passwords could be tried much faster than by hash. */
+	(void)madvise(p, size, MADV_DONTDUMP);
 	if (size == sizeof(struct known))
 		return p;
 	munmap(p, size);

@@ -3,8 +3,8 @@
  *
  * One packet is the question, one with two descriptors the answer.  The asker
  * stays until it closes (its link is up) or ASKED_S have passed, so that it can
- * be told when the store would not have the link; then wharfd forgets it.  How
- * many clients there may be is counted by the store.
+ * be told when the actor would not have the link; then wharfd forgets it.  How
+ * many clients there may be is counted by the actor.
  *
  * Limits: ASKERS at once; SILENT_S for the question.  Nothing an asker does is
  * fatal, nothing blocks, and what wharfd keeps of it is one descriptor.
@@ -37,7 +37,7 @@ struct asker {
 	int		 fd;		/* -1: free */
 	int32_t		 pid;
 	uint64_t	 link;		/* 0: has not asked yet */
-	struct child	*store;
+	struct child	*to;
 	ev_io		 io;
 	ev_timer	 timeout;
 };
@@ -65,7 +65,7 @@ asker_close(struct asker *a)
 	close(a->fd);
 	a->fd = -1;
 	a->link = 0;
-	a->store = NULL;
+	a->to = NULL;
 }
 
 /* An answer without a lane; nobody waits for one who does not read. */
@@ -93,9 +93,9 @@ asker_answer(struct asker *a, uint64_t id, const struct links_client *c)
 	const struct lanes_conf	*lc = &a->lanes->conf;
 	uint8_t			 buf[DESK_ANSWER_MAX];
 	struct desk_answer	 d = { .version = LINK_VERSION,
-	    .stores = (uint16_t)lc->nstores, .files = (uint16_t)lc->files,
-	    .routers = (uint16_t)lc->routers, .seat = (uint16_t)a->store->seat,
-	    .inc = a->store->inc, .link = c->id };
+	    .stores = (uint16_t)lc->stores.n, .files = (uint16_t)lc->files,
+	    .routers = (uint16_t)lc->routers.n, .seat = (uint16_t)a->to->seat,
+	    .inc = a->to->inc, .link = c->id };
 	struct frame		 f = { .msg = MSG_LANES_ASK,
 	    .flags = FRAME_REPLY, .id = id };
 
@@ -109,6 +109,7 @@ static enum err
 lanes_on_ask(struct asker *a, const struct msg *m)
 {
 	const struct lanes_conf	*lc = &a->lanes->conf;
+	const struct child_set	*set;
 	struct frame		 drop = { .msg = MSG_UNLINK };
 	struct links_client	 c;
 	struct desk_hello	 h;
@@ -116,19 +117,22 @@ lanes_on_ask(struct asker *a, const struct msg *m)
 
 	if (desk_hello_get(&h, m->f.val, m->f.vallen) != E_OK || a->link != 0)
 		return E_BADMSG;
-	a->store = &lc->stores[m->f.slot % lc->nstores];
-	if ((e = links_client(lc->links, a->store, a->pid, &c)) != E_OK)
+	set = m->f.type == LANES_ROUTER ? &lc->routers : &lc->stores;
+	if (set->n == 0)
+		return E_NOTREADY;
+	a->to = &set->c[m->f.slot % set->n];
+	if ((e = links_client(lc->links, a->to, a->pid, &c)) != E_OK)
 		return e;
 	a->link = drop.id = c.id;
 	e = asker_answer(a, m->f.id, &c);
 	close(c.fds[0]);
 	close(c.fds[1]);
 	if (e != E_OK) {
-		child_send(a->store, &drop, NULL, 0);
+		child_send(a->to, &drop, NULL, 0);
 		return e;
 	}
 	log_debug("lanes: link %llu: %s to \"%s\", process %d",
-	    (unsigned long long)c.id, a->store->name, h.name, (int)a->pid);
+	    (unsigned long long)c.id, a->to->name, h.name, (int)a->pid);
 	ev_timer_set(&a->timeout, ASKED_S, 0.);
 	ev_timer_start(a->lanes->loop, &a->timeout);
 	return E_OK;
@@ -243,17 +247,17 @@ lanes_broken(struct lanes *l, uint64_t link)
 			asker_refuse(&l->asker[i], 0, E_FULL);
 }
 
-/* What a store that was killed has left; also of its front desk. */
+/* What an actor that was killed has left; also of its front desk. */
 static void
-lanes_sweep(const struct lanes *l, const struct child *store)
+lanes_sweep(const struct lanes *l, const struct child *gone)
 {
 	DIR		*d = opendir(l->conf.run);
 	struct dirent	*e;
 	char		 prefix[32];
 	int		 n;
 
-	n = snprintf(prefix, sizeof(prefix), "c.%u.%u.", store->seat,
-	    store->inc);
+	n = snprintf(prefix, sizeof(prefix), "c.%u.%u.", gone->seat,
+	    gone->inc);
 	while (d != NULL && (e = readdir(d)) != NULL)
 		if (strncmp(e->d_name, prefix, (size_t)n) == 0)
 			unlinkat(dirfd(d), e->d_name, 0);
@@ -262,16 +266,16 @@ lanes_sweep(const struct lanes *l, const struct child *store)
 }
 
 void
-lanes_gone(struct lanes *l, const struct child *store)
+lanes_gone(struct lanes *l, const struct child *gone)
 {
 	int	i;
 
-	if (l == NULL || store->from != FROM_STORE)
+	if (l == NULL || (gone->from & (FROM_STORE | FROM_ROUTER)) == 0)
 		return;
 	for (i = 0; i < ASKERS; i++)
-		if (l->asker[i].fd != -1 && l->asker[i].store == store)
+		if (l->asker[i].fd != -1 && l->asker[i].to == gone)
 			asker_refuse(&l->asker[i], 0, E_STALE);
-	lanes_sweep(l, store);
+	lanes_sweep(l, gone);
 }
 
 static void

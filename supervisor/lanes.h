@@ -1,6 +1,6 @@
 /*
  * lanes.h: the socket <node.run>/lanes, where programs of this host ask for a
- * lane to a store (doc/protocol.7, LANES_ASK).
+ * lane to a store or a router (doc/protocol.7, LANES_ASK).
  */
 #ifndef SUPERVISOR_LANES_H
 #define SUPERVISOR_LANES_H
@@ -17,18 +17,17 @@ struct lanes_conf {
 	const char	*run;		/* directory of the socket */
 	const char	*group;		/* its owner group, "" none */
 	unsigned	 mode;		/* its permissions */
-	unsigned	 files, routers;	/* K, R for the answer */
-	struct child	*stores;
-	unsigned	 nstores;
+	unsigned	 files;		/* K for the answer */
+	struct child_set stores, routers;
 	struct links	*links;
 };
 
 /* NULL: logged.  The strings and children must stay. */
 struct lanes	*lanes_new(struct ev_loop *, const struct lanes_conf *);
 void		 lanes_free(struct lanes *);
-/* A store would not have the link, or lost it: its client is told. */
+/* An actor would not have the link, or lost it: its client is told. */
 void		 lanes_broken(struct lanes *, uint64_t link);
-/* A store is gone: its askers are told, its clients' sockets removed. */
+/* An actor is gone: its askers are told, its clients' sockets removed. */
 void		 lanes_gone(struct lanes *, const struct child *);
 
 #endif

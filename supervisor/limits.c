@@ -1,6 +1,8 @@
 /*
- * limits.c: see limits.h.  Runs in wharfd; limits_over in the stores.
+ * limits.c: see limits.h.  Runs in wharfd; limits_over in stores and routers.
  */
+#include <string.h>
+
 #include "supervisor/limits.h"
 #include "supervisor/log.h"
 
@@ -35,19 +37,44 @@ processes(struct board *b)
 	return n;
 }
 
+/*
+ * Live bytes in the routers' data files; -1: one has not said it yet, since it
+ * was born.
+ */
+static int64_t
+routers(struct board *b)
+{
+	const struct board_actor	*a;
+	char				 role[BOARD_ROLE];
+	int64_t				 n = 0;
+	unsigned			 i;
+
+	for (i = 0; i < board_places(b); i++) {
+		a = board_place(b, i);
+		if (strcmp(board_role(a, role), "router") != 0)
+			continue;
+		if (board_get(a, BC_STATE) == BOARD_STARTING)
+			return -1;
+		n += board_get(a, BC_LIVE_BYTES);
+	}
+	return n;
+}
+
 void
 limits_look(struct limits_use *u, struct board *b, const struct catalogue *c,
     int64_t memory, int64_t available)
 {
 	struct table_sum	keys, hashes;
+	int64_t			queued = routers(b);
 
 	u->memory = memory;
 	u->used[LIMIT_SYSTEM] = memory > 0 ? memory - available : -1;
 	u->used[LIMIT_PROCESS] = processes(b);
 	u->used[LIMIT_DISK] = -1;
-	if (catalogue_complete(c)) {
+	if (catalogue_complete(c) && queued >= 0) {
 		catalogue_totals(c, &keys, &hashes);
-		u->used[LIMIT_DISK] = keys.capacity + hashes.capacity;
+		u->used[LIMIT_DISK] = keys.capacity + hashes.capacity +
+		    queued;
 	}
 }
 

@@ -7,7 +7,9 @@
  *
  * What is counted, all in bytes:
  *   disk     capacity of all keys and hash fields, as stat has it: key and
- *	      value, each record rounded up to 1024; over from the limit on
+ *	      value, each record rounded up to 1024; and the bytes of live
+ *	      records in the routers' data files, as they are; over from the
+ *	      limit on
  *   process  RssAnon + RssShmem of wharfd and all its children, a shared page
  *	      once for each of them; over beyond the limit, percent of MemTotal
  *   system   MemTotal - MemAvailable; over beyond the limit, percent of
@@ -41,8 +43,9 @@ struct limits_row {
 
 /*
  * wharfd: what is used now.  memory, available: MemTotal and MemAvailable,
- * bytes; 0 when they are not known, and then memory has no limits.  The disk's is -1 until every store has
- * said what it holds; processes as they were sampled last.
+ * bytes; 0 when they are not known, and then memory has no limits.  The disk's
+ * is -1 until every store and router has said what it holds; processes as they
+ * were sampled last.
  */
 void	 limits_look(struct limits_use *, struct board *,
 	    const struct catalogue *, int64_t memory, int64_t available);

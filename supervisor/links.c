@@ -147,7 +147,7 @@ client_make(struct links_client *c, int bell[2])
 }
 
 enum err
-links_client(struct links *l, struct child *store, int32_t pid,
+links_client(struct links *l, struct child *to, int32_t pid,
     struct links_client *c)
 {
 	uint8_t			buf[256];
@@ -156,15 +156,15 @@ links_client(struct links *l, struct child *store, int32_t pid,
 	enum err		e;
 	int			bell[2], fds[2], n;
 
-	if (store->v.state != CHILD_READY)
+	if (to->v.state != CHILD_READY)
 		return E_NOTREADY;
-	if (store->nout > 0)
+	if (to->nout > 0)
 		return E_AGAIN;		/* its queue is for its own links */
 	if ((e = client_make(c, bell)) != E_OK)
 		return e;
 	o.id = c->id = ++l->last_id;
 	n = snprintf(o.path, sizeof(o.path), "%s/c.%u.%u.l%llu", l->conf.run,
-	    store->seat, store->inc, (unsigned long long)o.id);
+	    to->seat, to->inc, (unsigned long long)o.id);
 	assert(n > 0 && (size_t)n < sizeof(o.path));
 	memcpy(c->path, o.path, sizeof(c->path));
 	f.val = buf;
@@ -172,7 +172,7 @@ links_client(struct links *l, struct child *store, int32_t pid,
 	assert(f.vallen > 0);
 	fds[0] = c->fds[0];
 	fds[1] = bell[1];
-	child_send(store, &f, fds, 2);
+	child_send(to, &f, fds, 2);
 	close(bell[1]);
 	return E_OK;
 }
@@ -214,30 +214,42 @@ links_broken(struct links *l, uint64_t id)
 	}
 }
 
+static void
+links_pairs(struct links *l, const struct child_set *dial,
+    const struct child_set *listen)
+{
+	struct pair	*p;
+	unsigned	 i, j;
+
+	for (i = 0; i < dial->n; i++) {
+		for (j = 0; j < listen->n; j++) {
+			p = &l->pairs[l->n++];
+			p->links = l;
+			p->dial = &dial->c[i];
+			p->listen = &listen->c[j];
+			ev_timer_init(&p->again, on_again, 0., 0.);
+			p->again.data = p;
+		}
+	}
+}
+
 struct links *
 links_new(struct ev_loop *loop, const struct links_conf *conf)
 {
 	struct links	*l = calloc(1, sizeof(*l));
-	struct pair	*p;
-	unsigned	 i, j;
+	unsigned	 k, listen = 0;
 
-	if (l == NULL || (l->pairs = calloc(conf->ndial * conf->nlisten,
+	for (k = 0; k < LINKS_KINDS; k++)
+		listen += conf->listen[k].n;
+	if (l == NULL || (l->pairs = calloc(conf->dial.n * listen + 1,
 	    sizeof(*l->pairs))) == NULL) {
 		free(l);
 		return NULL;
 	}
 	l->loop = loop;
 	l->conf = *conf;
-	for (i = 0; i < conf->ndial; i++) {
-		for (j = 0; j < conf->nlisten; j++) {
-			p = &l->pairs[l->n++];
-			p->links = l;
-			p->dial = &conf->dial[i];
-			p->listen = &conf->listen[j];
-			ev_timer_init(&p->again, on_again, 0., 0.);
-			p->again.data = p;
-		}
-	}
+	for (k = 0; k < LINKS_KINDS; k++)
+		links_pairs(l, &conf->dial, &conf->listen[k]);
 	return l;
 }
 

@@ -1,6 +1,6 @@
 /*
- * links.h: the links between workers and stores: one for each pair of READY
- * children, offered to both ends, replaced when one end finds it broken.
+ * links.h: the links between workers and those they ask, stores and routers:
+ * one for each pair of READY children, offered to both ends, replaced when one end finds it broken.
  */
 #ifndef SUPERVISOR_LINKS_H
 #define SUPERVISOR_LINKS_H
@@ -11,15 +11,15 @@
 #include "proto/msg_ctl.h"
 #include "supervisor/child.h"
 
+#define LINKS_KINDS	2u
+
 struct links;
 
 struct links_conf {
 	const char	*run;		/* directory of the sockets */
 	size_t		 ring;		/* bytes; 0: no lanes */
-	struct child	*dial;		/* the ends that dial (workers) */
-	unsigned	 ndial;
-	struct child	*listen;	/* the ends that listen (stores) */
-	unsigned	 nlisten;
+	struct child_set dial;		/* the ends that dial (workers) */
+	struct child_set listen[LINKS_KINDS]; /* that listen: stores, routers */
 };
 
 struct links	*links_new(struct ev_loop *, const struct links_conf *);
@@ -29,10 +29,10 @@ void		 links_ready(struct links *, struct child *);
 /* c is gone or is going: the others let go of their ends. */
 void		 links_gone(struct links *, struct child *);
 /*
- * A lane between a store and a program outside: offers it to the store and
- * fills in number and path for the client, and its two descriptors, which are
- * the caller's: lane memory, and the client's end of the bell.  The link is
- * not remembered.  E_NOTREADY, E_AGAIN the store has not taken earlier
+ * A lane between an actor that listens and a program outside: offers it to the
+ * actor and fills in number and path for the client, and its two descriptors,
+ * which are the caller's: lane memory, and the client's end of the bell.  The
+ * link is not remembered.  E_NOTREADY, E_AGAIN the actor has not taken earlier
  * messages, E_NOMEM no descriptors or memory.
  */
 struct links_client {
@@ -40,7 +40,7 @@ struct links_client {
 	int		fds[2];
 	char		path[LINK_PATH_MAX];
 };
-enum err	 links_client(struct links *, struct child *store, int32_t pid,
+enum err	 links_client(struct links *, struct child *, int32_t pid,
 		    struct links_client *);
 /* An end says that a link is broken: a fresh one, after a pause. */
 void		 links_broken(struct links *, uint64_t id);

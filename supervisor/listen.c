@@ -20,6 +20,12 @@
 
 #define BACKLOG		4096
 
+static const enum conf_id	conf_of[LISTEN_KINDS] = {
+	[0] = CONF_DB_LISTEN, [LISTEN_MQ] = CONF_MQ_LISTEN,
+	[LISTEN_TLS] = CONF_TLS_DB_LISTEN,
+	[LISTEN_TLS | LISTEN_MQ] = CONF_TLS_MQ_LISTEN,
+};
+
 static int
 set_opt(int fd, int level, int name, int on)
 {
@@ -50,7 +56,7 @@ bound_socket(const struct addr *a, int reuseport)
 }
 
 static int
-listen_add(struct listen_set *l, int fd, int mq, int seat)
+listen_add(struct listen_set *l, int fd, unsigned kind, int seat)
 {
 	struct listen_socket	*more;
 
@@ -61,17 +67,17 @@ listen_add(struct listen_set *l, int fd, int mq, int seat)
 	}
 	l->s = more;
 	more[l->n] = (struct listen_socket){ .id = l->n + 1, .fd = fd,
-	    .mq = mq, .seat = seat };
+	    .kind = kind, .seat = seat };
 	l->n++;
 	return 0;
 }
 
 static void
-listen_note(struct listen_set *l, const struct addr *a, int mq)
+listen_note(struct listen_set *l, const struct addr *a, unsigned kind)
 {
 	if (l->naddr == sizeof(l->addr) / sizeof(l->addr[0]))
 		return;
-	l->addr[l->naddr].mq = mq;
+	l->addr[l->naddr].kind = kind;
 	addr_text(a, l->addr[l->naddr++].text);
 }
 
@@ -109,7 +115,8 @@ probe(const struct addr *a)
 
 /* One address for all seats; the first seat chooses a port for the others. */
 static int
-listen_addr(struct listen_set *l, struct addr *a, int mq, unsigned seats)
+listen_addr(struct listen_set *l, struct addr *a, unsigned kind,
+    unsigned seats)
 {
 	socklen_t	len;
 	unsigned	seat;
@@ -120,7 +127,7 @@ listen_addr(struct listen_set *l, struct addr *a, int mq, unsigned seats)
 		return -1;
 	for (seat = 0; seat < seats; seat++) {
 		if ((fd = bound_socket(a, 1)) == -1 ||
-		    listen_add(l, fd, mq, (int)seat) == -1 ||
+		    listen_add(l, fd, kind, (int)seat) == -1 ||
 		    listen(fd, BACKLOG) == -1)
 			return -1;
 		len = a->len;
@@ -128,23 +135,25 @@ listen_addr(struct listen_set *l, struct addr *a, int mq, unsigned seats)
 		    getsockname(fd, (struct sockaddr *)&a->sa, &len) == -1)
 			return -1;
 	}
-	listen_note(l, a, mq);
+	listen_note(l, a, kind);
 	return 0;
 }
 
 static int
-listen_conf(struct listen_set *l, const struct conf *c, int mq, unsigned seats,
-    char *err, size_t errlen)
+listen_conf(struct listen_set *l, const struct conf *c, unsigned kind,
+    unsigned seats, char *err, size_t errlen)
 {
-	enum conf_id	 id = mq ? CONF_MQ_LISTEN : CONF_DB_LISTEN;
+	enum conf_id	 id = conf_of[kind];
 	struct addr	 a[ADDR_LIST];
 	char		 text[ADDR_TEXT];
 	int		 i, n;
 
+	if (conf_str(c, id)[0] == '\0')
+		return 0;
 	if ((n = addr_list(conf_str(c, id), a, err, errlen)) == -1)
 		return -1;
 	for (i = 0; i < n; i++) {
-		if (listen_addr(l, &a[i], mq, seats) == 0)
+		if (listen_addr(l, &a[i], kind, seats) == 0)
 			continue;
 		snprintf(err, errlen, "%s: cannot listen on %s: %s",
 		    conf_key(id), addr_text(&a[i], text), strerror(errno));
@@ -171,20 +180,24 @@ conf_has_port(const struct conf *c, enum conf_id id, unsigned port)
 	return 0;
 }
 
-/* By its name, else by its port, else by its place.  1: mq, -1: nobody's. */
+/* By its name, else by its port, else by its place.  -1: nobody's. */
 static int
-passed_is_mq(const struct systemd *sd, unsigned i, const struct addr *a,
+passed_kind(const struct systemd *sd, unsigned i, const struct addr *a,
     const struct conf *c)
 {
-	int	db = conf_has_port(c, CONF_DB_LISTEN, addr_port(a));
-	int	mq = conf_has_port(c, CONF_MQ_LISTEN, addr_port(a));
+	unsigned	k, n = 0;
+	int		by_port = -1;
 
-	if (systemd_fd_is(sd, i, "db"))
-		return 0;
-	if (systemd_fd_is(sd, i, "mq"))
-		return 1;
-	if (db != mq)
-		return mq;
+	for (k = 0; k < LISTEN_KINDS; k++) {
+		if (systemd_fd_is(sd, i, listen_name(k)))
+			return (int)k;
+		if (conf_has_port(c, conf_of[k], addr_port(a))) {
+			by_port = (int)k;
+			n++;
+		}
+	}
+	if (n == 1)
+		return by_port;
 	return i < 2 ? (int)i : -1;
 }
 
@@ -236,14 +249,17 @@ static int
 passed_take(struct listen_set *l, const struct systemd *sd, unsigned i,
     const struct conf *c, char *err, size_t errlen)
 {
-	int		 fd = SYSTEMD_FIRST_FD + (int)i, mq = -1;
+	int		 fd = SYSTEMD_FIRST_FD + (int)i, kind = -1;
 	struct addr	 a = { 0 };
 	const char	*why = passed_fault(fd, &a, c);
 
-	if (why == NULL && (mq = passed_is_mq(sd, i, &a, c)) == -1)
+	if (why == NULL && (kind = passed_kind(sd, i, &a, c)) == -1)
 		why = "is neither named db or mq nor has a port of db.listen "
 		    "or mq.listen";
-	if (why == NULL && listen_add(l, fd, mq, -1) == -1)
+	else if (why == NULL && ((unsigned)kind & LISTEN_TLS) != 0 &&
+	    conf_str(c, CONF_TLS_CERTIFICATE)[0] == '\0')
+		why = "is for TLS, and there is no tls.certificate";
+	if (why == NULL && listen_add(l, fd, (unsigned)kind, -1) == -1)
 		why = strerror(errno);
 	if (why != NULL) {
 		snprintf(err, errlen, "socket activation: descriptor %d %s",
@@ -251,34 +267,40 @@ passed_take(struct listen_set *l, const struct systemd *sd, unsigned i,
 		return -1;
 	}
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-	listen_note(l, &a, mq);
+	listen_note(l, &a, (unsigned)kind);
 	return 0;
 }
 
 static int
-listen_has(const struct listen_set *l, int mq)
+listen_has(const struct listen_set *l, unsigned kind)
 {
 	unsigned	i;
 
 	for (i = 0; i < l->n; i++)
-		if (l->s[i].mq == mq)
+		if (l->s[i].kind == kind)
 			return 1;
 	return 0;
+}
+
+int
+listen_has_tls(const struct listen_set *l)
+{
+	return listen_has(l, LISTEN_TLS) || listen_has(l, LISTEN_TLS | LISTEN_MQ);
 }
 
 int
 listen_open(struct listen_set *l, const struct systemd *sd,
     const struct conf *c, unsigned seats, char *err, size_t errlen)
 {
-	unsigned	i;
-	int		mq, rv = 0;
+	unsigned	i, k;
+	int		rv = 0;
 
 	memset(l, 0, sizeof(*l));
 	for (i = 0; i < sd->nfds && rv == 0; i++)
 		rv = passed_take(l, sd, i, c, err, errlen);
-	for (mq = 0; mq < 2 && rv == 0; mq++)
-		if (!listen_has(l, mq))
-			rv = listen_conf(l, c, mq, seats, err, errlen);
+	for (k = 0; k < LISTEN_KINDS && rv == 0; k++)
+		if (!listen_has(l, k))
+			rv = listen_conf(l, c, k, seats, err, errlen);
 	if (rv == -1)
 		listen_close(l);
 	return rv;
@@ -306,7 +328,7 @@ listen_write_ports(const struct listen_set *l, const char *path)
 	if ((fp = fopen(tmp, "we")) == NULL)
 		return -1;
 	for (i = 0; i < l->naddr; i++)
-		fprintf(fp, "%s %s\n", l->addr[i].mq ? "mq" : "db",
+		fprintf(fp, "%s %s\n", listen_name(l->addr[i].kind),
 		    l->addr[i].text);
 	if (fclose(fp) != 0)
 		return -1;

@@ -31,6 +31,7 @@
 #define DIR_MODE	0750
 #define ORPHANS_WAIT	20000000	/* usec */
 #define FILES_DEFAULT	16
+#define ROUTERS_DEFAULT	1
 #define SHARE_MOST	8
 
 static int refuse(char *, size_t, const char *, ...)
@@ -146,7 +147,8 @@ lock_actors(const char *dir, char *err, size_t errlen)
 /* NODE */
 
 static int
-node_parse(struct node *n, FILE *fp, const char *path, char *err, size_t errlen)
+node_parse(struct node *n, unsigned *found, FILE *fp, const char *path,
+    char *err, size_t errlen)
 {
 	unsigned		format;
 	unsigned long long	id;
@@ -163,6 +165,7 @@ node_parse(struct node *n, FILE *fp, const char *path, char *err, size_t errlen)
 	    n->routers < 1 || n->routers > 64)
 		return refuse(err, errlen, "%s: damaged", path);
 	n->id = id;
+	*found = format;
 	return 0;
 }
 
@@ -206,13 +209,14 @@ count_others(const char *path, const char *but)
 	return n;
 }
 
-/* Makes store.N and its wal; what is there already must be empty. */
+/* Makes store.N or router.N, and its wal; what is there must be empty. */
 static int
-make_store(const char *data, unsigned seat, char *err, size_t errlen)
+make_shard(const char *data, const char *role, unsigned seat, char *err,
+    size_t errlen)
 {
 	char	dir[PATH_LONG], wal[PATH_LONG + 8];
 
-	snprintf(dir, sizeof(dir), "%s/store.%u", data, seat);
+	snprintf(dir, sizeof(dir), "%s/%s.%u", data, role, seat);
 	snprintf(wal, sizeof(wal), "%s/wal", dir);
 	if (count_others(dir, "wal") != 0 || count_others(wal, "") != 0)
 		return refuse(err, errlen, "%s holds data, but %s/NODE is "
@@ -225,31 +229,92 @@ make_store(const char *data, unsigned seat, char *err, size_t errlen)
 	return 0;
 }
 
+static int
+make_shards(const char *data, const char *role, unsigned n, char *err,
+    size_t errlen)
+{
+	unsigned	i;
+
+	for (i = 0; i < n; i++)
+		if (make_shard(data, role, i, err, errlen) == -1)
+			return -1;
+	return 0;
+}
+
 /* The directories first: where NODE is, they are. */
 static int
 node_first(struct node *n, const struct conf *c, const char *path, char *err,
     size_t errlen)
 {
 	const char	*data = conf_str(c, CONF_NODE_DATA);
-	unsigned	 i;
+	char		 mark[PATH_LONG];
 
+	snprintf(mark, sizeof(mark), "%s/RESTORING", data);
+	if (access(mark, F_OK) == 0)
+		return refuse(err, errlen, "%s holds what an unfinished "
+		    "wharfd --restore left: run that again", data);
 	n->stores = (unsigned)conf_int(c, CONF_STORES_COUNT);
 	n->files = (unsigned)conf_int(c, CONF_STORES_FILES);
-	n->routers = 1;
+	n->routers = (unsigned)conf_int(c, CONF_ROUTERS_COUNT);
 	if (n->stores == 0)
 		n->stores = node_share(2);
 	if (n->files == 0)
 		n->files = FILES_DEFAULT;
+	if (n->routers == 0)
+		n->routers = ROUTERS_DEFAULT;
 	if (getrandom(&n->id, sizeof(n->id), 0) != (ssize_t)sizeof(n->id))
 		return refuse(err, errlen, "getrandom: %s", strerror(errno));
-	for (i = 0; i < n->stores; i++)
-		if (make_store(data, i, err, errlen) == -1)
-			return -1;
-	if (node_write(n, data, path, err, errlen) == -1)
+	if (make_shards(data, "store", n->stores, err, errlen) == -1 ||
+	    make_shards(data, "router", n->routers, err, errlen) == -1 ||
+	    node_write(n, data, path, err, errlen) == -1)
 		return -1;
-	log_info("new node %016llx in %s: %u stores of %u files",
-	    (unsigned long long)n->id, data, n->stores, n->files);
+	log_info("new node %016llx in %s: %u stores of %u files, %u routers",
+	    (unsigned long long)n->id, data, n->stores, n->files, n->routers);
 	return 0;
+}
+
+static int
+shards_are_there(const char *data, const char *role, unsigned n, char *err,
+    size_t errlen)
+{
+	char		dir[PATH_LONG];
+	unsigned	i;
+
+	for (i = 0; i < n; i++) {
+		snprintf(dir, sizeof(dir), "%s/%s.%u/wal", data, role, i);
+		if (access(dir, F_OK) == -1)
+			return refuse(err, errlen, "%s is missing", dir);
+	}
+	return 0;
+}
+
+/* Configured, and made with; 0: as it was made. */
+static int
+is_changed(const char *key, int64_t now, unsigned made, const char *data,
+    char *err, size_t errlen)
+{
+	if (now == 0 || now == (int64_t)made)
+		return 0;
+	return refuse(err, errlen, "%s = %lld, but %s was made with %u: it "
+	    "cannot be changed", key, (long long)now, data, made);
+}
+
+static int
+node_agrees_stores(const struct node *n, const struct conf *c, char *err,
+    size_t errlen)
+{
+	const char	*data = conf_str(c, CONF_NODE_DATA);
+
+	if (n->stores > CATALOGUE_STORES)
+		return refuse(err, errlen, "%s was made with %u stores: at "
+		    "most %u are possible by now", data, n->stores,
+		    CATALOGUE_STORES);
+	if (is_changed("stores.count", conf_int(c, CONF_STORES_COUNT),
+	    n->stores, data, err, errlen) == -1 ||
+	    is_changed("stores.files", conf_int(c, CONF_STORES_FILES),
+	    n->files, data, err, errlen) == -1)
+		return -1;
+	return shards_are_there(data, "store", n->stores, err, errlen);
 }
 
 static int
@@ -257,37 +322,39 @@ node_agrees(const struct node *n, const struct conf *c, char *err,
     size_t errlen)
 {
 	const char	*data = conf_str(c, CONF_NODE_DATA);
-	char		 dir[PATH_LONG];
-	int64_t		 s = conf_int(c, CONF_STORES_COUNT);
-	int64_t		 k = conf_int(c, CONF_STORES_FILES);
-	unsigned	 i;
 
-	if (n->stores > CATALOGUE_STORES)
-		return refuse(err, errlen, "%s was made with %u stores: at "
-		    "most %u are possible by now", data, n->stores,
-		    CATALOGUE_STORES);
-	if (s != 0 && s != (int64_t)n->stores)
-		return refuse(err, errlen, "stores.count = %lld, but %s was "
-		    "made with %u: it cannot be changed", (long long)s, data,
-		    n->stores);
-	if (k != 0 && k != (int64_t)n->files)
-		return refuse(err, errlen, "stores.files = %lld, but %s was "
-		    "made with %u: it cannot be changed", (long long)k, data,
-		    n->files);
-	for (i = 0; i < n->stores; i++) {
-		snprintf(dir, sizeof(dir), "%s/store.%u/wal", data, i);
-		if (access(dir, F_OK) == -1)
-			return refuse(err, errlen, "%s is missing", dir);
-	}
-	return 0;
+	if (node_agrees_stores(n, c, err, errlen) == -1 ||
+	    is_changed("routers.count", conf_int(c, CONF_ROUTERS_COUNT),
+	    n->routers, data, err, errlen) == -1)
+		return -1;
+	return shards_are_there(data, "router", n->routers, err, errlen);
+}
+
+/*
+ * Format 1 knew one router and no directory of it.  A router count that is
+ * asked for now is taken, nothing was placed by it yet.
+ */
+static int
+node_from_1(struct node *n, const struct conf *c, const char *path, char *err,
+    size_t errlen)
+{
+	const char	*data = conf_str(c, CONF_NODE_DATA);
+
+	if (conf_int(c, CONF_ROUTERS_COUNT) != 0)
+		n->routers = (unsigned)conf_int(c, CONF_ROUTERS_COUNT);
+	if (node_agrees_stores(n, c, err, errlen) == -1 ||
+	    make_shards(data, "router", n->routers, err, errlen) == -1)
+		return -1;
+	return node_write(n, data, path, err, errlen);
 }
 
 static int
 node_identity(struct node *n, const struct conf *c, char *err, size_t errlen)
 {
-	char	 path[PATH_LONG];
-	FILE	*fp;
-	int	 rv;
+	char		 path[PATH_LONG];
+	FILE		*fp;
+	unsigned	 format = 0;
+	int		 rv;
 
 	snprintf(path, sizeof(path), "%s/NODE", conf_str(c, CONF_NODE_DATA));
 	if ((fp = fopen(path, "re")) == NULL) {
@@ -295,8 +362,10 @@ node_identity(struct node *n, const struct conf *c, char *err, size_t errlen)
 			return node_first(n, c, path, err, errlen);
 		return refuse(err, errlen, "%s: %s", path, strerror(errno));
 	}
-	rv = node_parse(n, fp, path, err, errlen);
+	rv = node_parse(n, &format, fp, path, err, errlen);
 	fclose(fp);
+	if (rv == 0 && format == 1)
+		rv = node_from_1(n, c, path, err, errlen);
 	return rv == 0 ? node_agrees(n, c, err, errlen) : -1;
 }
 
@@ -407,6 +476,8 @@ node_resolve(const struct node *n, struct conf *c)
 		conf_set_int(c, CONF_STORES_COUNT, n->stores);
 	if (conf_int(c, CONF_STORES_FILES) == 0)
 		conf_set_int(c, CONF_STORES_FILES, n->files);
+	if (conf_int(c, CONF_ROUTERS_COUNT) == 0)
+		conf_set_int(c, CONF_ROUTERS_COUNT, n->routers);
 	if (conf_int(c, CONF_WORKERS_COUNT) == 0)
 		conf_set_int(c, CONF_WORKERS_COUNT, node_share(1));
 }
@@ -424,6 +495,23 @@ give(const char *dir, const char *name, const struct passwd *pw)
 }
 
 static int
+give_shards(const char *data, const char *role, unsigned n,
+    const struct passwd *pw)
+{
+	char		name[32];
+	unsigned	i;
+	int		rv = 0;
+
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%s.%u", role, i);
+		rv |= give(data, name, pw);
+		snprintf(name, sizeof(name), "%s.%u/wal", role, i);
+		rv |= give(data, name, pw);
+	}
+	return rv;
+}
+
+static int
 give_all(const struct node *n, const struct conf *c, const struct passwd *pw)
 {
 	static const char *const	 names[] = {
@@ -431,7 +519,6 @@ give_all(const struct node *n, const struct conf *c, const struct passwd *pw)
 	};
 	const char			*data = conf_str(c, CONF_NODE_DATA);
 	const char			*run = conf_str(c, CONF_NODE_RUN);
-	char				 name[32];
 	struct stat			 st;
 	size_t				 i;
 	int				 rv = 0;
@@ -448,13 +535,8 @@ give_all(const struct node *n, const struct conf *c, const struct passwd *pw)
 	/* Its group may be that of the front desks. */
 	rv |= chown(run, pw->pw_uid, conf_str(c, CONF_NNG_GROUP)[0] == '\0' ?
 	    pw->pw_gid : (gid_t)-1);
-	for (i = 0; i < n->stores; i++) {
-		snprintf(name, sizeof(name), "store.%zu", i);
-		rv |= give(data, name, pw);
-		snprintf(name, sizeof(name), "store.%zu/wal", i);
-		rv |= give(data, name, pw);
-	}
-	return rv;
+	rv |= give_shards(data, "store", n->stores, pw);
+	return rv | give_shards(data, "router", n->routers, pw);
 }
 
 int

@@ -13,16 +13,18 @@
 /*
  * <node.data>/NODE is text:
  *
- *	wharf-node 1
+ *	wharf-node 2
  *	id 0123456789abcdef
  *	stores 2
  *	files 16
  *	routers 1
  *
+ * Format 1 is the same without the routers' directories, which are made then.
+ *
  * To change it: raise NODE_FORMAT, keep reading the old one, add a case to
  * tests/test_node.c.
  */
-#define NODE_FORMAT	1
+#define NODE_FORMAT	2
 
 struct node {
 	uint64_t	id;
@@ -39,7 +41,7 @@ struct node {
  */
 int	 node_open(struct node *, const struct conf *, char *err, size_t errlen);
 void	 node_close(struct node *);
-/* Puts S, K and the number of workers where the configuration says 0. */
+/* Puts S, K, R and the number of workers where the configuration says 0. */
 void	 node_resolve(const struct node *, struct conf *);
 /* Gives what node_open made to node.user and becomes that user. 0 or -1. */
 int	 node_drop(const struct node *, const struct conf *, char *err,

@@ -5,7 +5,7 @@
  *
  * Invariants
  * 1 READY=1 is told when every actor is READY and every worker has its link
- *   to every store: from then on /status.html answers "ok".
+ *   to every store and router: from then on /status.html answers "ok".
  * 2 What could not be sent counts as not told, and is told at the next look.
  * 3 More time is asked for only because of new PROGRESS, and as much as the
  *   vigil gives the child; a child that dies again and again gets none, so
@@ -59,7 +59,8 @@ tree_answers(const struct tree *t)
 			return 0;
 	for (i = 0; i < w->n; i++)
 		if (board_get(w->c[i].board, BC_LINKS) <
-		    (int64_t)t->group[TREE_STORES].n)
+		    (int64_t)t->group[TREE_STORES].n +
+		    (int64_t)t->group[TREE_ROUTERS].n)
 			return 0;
 	return 1;
 }
@@ -92,7 +93,7 @@ child_trouble(const struct child *c)
 {
 	if (c->v.state != CHILD_READY)
 		return child_state_name(c);
-	if (c->from != FROM_STORE)
+	if ((c->from & (FROM_STORE | FROM_ROUTER)) == 0)
 		return NULL;
 	switch (board_get(c->board, BC_STATE)) {
 	case BOARD_READONLY:
@@ -125,7 +126,7 @@ status_addresses(const struct listen_set *l, char *text)
 
 	for (i = 0; i < l->naddr; i++)
 		add(text, "%s %s on %s", i > 0 ? "," : "",
-		    l->addr[i].mq ? "mq" : "db", l->addr[i].text);
+		    listen_name(l->addr[i].kind), l->addr[i].text);
 }
 
 /* "STATUS=1 of 2 stores, 2 of 2 workers ready; store.1 starting" */

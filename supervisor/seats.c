@@ -4,6 +4,7 @@
  * kernel gives it, so after LEND_AFTER a seat without a READY worker is lent.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/msg.h"
 #include "supervisor/seats.h"
@@ -25,8 +26,7 @@ struct seats {
 	const struct listen_set		*set;
 	struct child			*workers;
 	unsigned			 n;
-	const struct child		*stores;
-	unsigned			 nstores;
+	struct child_set		 linked[LINKS_KINDS];
 	struct seat			*seat;
 	struct lend_worker		*lend;	/* scratch for the choice */
 };
@@ -41,7 +41,7 @@ seat_listen(const struct seats *s, int seat, struct child *to, int lent)
 		if (s->set->s[i].seat != seat)
 			continue;
 		f.id = s->set->s[i].id;
-		f.slot = (uint16_t)s->set->s[i].mq;
+		f.slot = (uint16_t)s->set->s[i].kind;
 		child_send(to, &f, &s->set->s[i].fd, 1);
 	}
 }
@@ -117,14 +117,15 @@ seat_lend_later(struct seats *s, struct seat *seat)
 	ev_timer_start(s->loop, &seat->lend);
 }
 
-/* It reaches every store that is there. */
+/* It reaches every store and router that is there. */
 static int
 is_linked(const struct seats *s, unsigned worker)
 {
-	unsigned	i, ready = 0;
+	unsigned	i, k, ready = 0;
 
-	for (i = 0; i < s->nstores; i++)
-		ready += s->stores[i].v.state == CHILD_READY;
+	for (k = 0; k < LINKS_KINDS; k++)
+		for (i = 0; i < s->linked[k].n; i++)
+			ready += s->linked[k].c[i].v.state == CHILD_READY;
 	return board_get(s->workers[worker].board, BC_LINKS) >= (int64_t)ready;
 }
 
@@ -193,11 +194,10 @@ seats_gone(struct seats *s, struct child *worker)
 
 struct seats *
 seats_new(struct ev_loop *loop, const struct listen_set *set,
-    struct child *workers, unsigned n, const struct child *stores,
-    unsigned nstores)
+    struct child_set workers, const struct child_set linked[LINKS_KINDS])
 {
 	struct seats	*s = calloc(1, sizeof(*s));
-	unsigned	 i;
+	unsigned	 i, n = workers.n;
 
 	if (s == NULL || (s->seat = calloc(n, sizeof(*s->seat))) == NULL ||
 	    (s->lend = calloc(n, sizeof(*s->lend))) == NULL) {
@@ -208,10 +208,9 @@ seats_new(struct ev_loop *loop, const struct listen_set *set,
 	}
 	s->loop = loop;
 	s->set = set;
-	s->workers = workers;
+	s->workers = workers.c;
 	s->n = n;
-	s->stores = stores;
-	s->nstores = nstores;
+	memcpy(s->linked, linked, sizeof(s->linked));
 	for (i = 0; i < n; i++) {
 		s->seat[i].seats = s;
 		s->seat[i].n = i;

@@ -4,9 +4,11 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proto/msg.h"
+#include "supervisor/backup.h"
 #include "supervisor/limits.h"
 #include "supervisor/sample.h"
 #include "supervisor/status.h"
@@ -94,7 +96,7 @@ status_actor(const struct child *c)
 	if (c->braked_until.us != 0)
 		json_object_set_new(o, "braked",
 		    json_real(seconds(now, c->braked_until)));
-	if (c->from == FROM_STORE)
+	if (c->from == FROM_STORE || c->from == FROM_ROUTER)
 		json_object_set_new(o, "store_state",
 		    json_string(store_state(board_get(c->board, BC_STATE))));
 	json_object_set_new(o, "incarnation", json_integer(c->inc));
@@ -110,13 +112,13 @@ status_actor(const struct child *c)
 }
 
 static json_t *
-status_addresses(const struct listen_set *l, int mq)
+status_addresses(const struct listen_set *l, unsigned kind)
 {
 	json_t		*a = json_array();
 	unsigned	 i;
 
 	for (i = 0; i < l->naddr; i++)
-		if (l->addr[i].mq == mq)
+		if (l->addr[i].kind == kind)
 			json_array_append_new(a, json_string(l->addr[i].text));
 	return a;
 }
@@ -162,6 +164,38 @@ tables_held(const struct catalogue *c)
 	return n;
 }
 
+/*
+ * What routers hold of messages and of names.  limits.queue_messages is that of
+ * each router, mq.queue_maximum is shared out evenly: so the fullest one counts.
+ */
+static void
+limits_queues(json_t *o, const struct tree *t)
+{
+	int64_t			 messages = 0, names = 0, n, most, each;
+	const struct child	*c;
+	unsigned		 i, k, routers = 0;
+
+	for (k = 0; k < TREE_GROUPS; k++)
+		for (i = 0; i < t->group[k].n; i++) {
+			c = &t->group[k].c[i];
+			if (c->from != FROM_ROUTER)
+				continue;
+			routers++;
+			n = board_get(c->board, BC_MESSAGES);
+			messages = n > messages ? n : messages;
+			n = board_get(c->board, BC_QUEUES);
+			names = n > names ? n : names;
+		}
+	if (routers == 0)
+		return;
+	most = conf_int(t->conf, CONF_LIMITS_MESSAGES);
+	each = (conf_int(t->conf, CONF_MQ_QUEUES) + routers - 1) / routers;
+	json_object_set_new(o, "queue_messages",
+	    limit_json(messages, most, messages >= most));
+	json_object_set_new(o, "queues",
+	    limit_json(names, each, names >= each));
+}
+
 /* most 0: there is none. */
 static json_t *
 status_limits(const struct tree *t)
@@ -178,7 +212,21 @@ status_limits(const struct tree *t)
 		    limit_json(r.used, r.most, r.over));
 	}
 	json_object_set_new(o, "tables", limit_json(held, most, held >= most));
+	limits_queues(o, t);
 	return o;
+}
+
+/* Where it is spoken, and until when the certificate is good. */
+static json_t *
+status_tls(const struct wharfd *w)
+{
+	int64_t	until = w->certificate.until;
+
+	return json_pack("{s:o, s:o, s:I, s:I}",
+	    "db", status_addresses(&w->listen, LISTEN_TLS),
+	    "mq", status_addresses(&w->listen, LISTEN_TLS | LISTEN_MQ),
+	    "expires", (json_int_t)until,
+	    "expires_in", (json_int_t)(until - time(NULL)));
 }
 
 json_t *
@@ -209,10 +257,13 @@ status_json(const struct wharfd *w)
 		return NULL;
 	}
 	json_object_set_new(o, "db", status_addresses(&w->listen, 0));
-	json_object_set_new(o, "mq", status_addresses(&w->listen, 1));
+	json_object_set_new(o, "mq", status_addresses(&w->listen, LISTEN_MQ));
+	if (w->certificate.until != 0)
+		json_object_set_new(o, "tls", status_tls(w));
 	sample_read(getpid(), &u);
 	json_object_set_new(o, "rss", status_rss(&u));
 	json_object_set_new(o, "limits", status_limits(t));
+	json_object_set_new(o, "backup", backup_json(t->backup));
 	json_object_set_new(o, "actors", actors);
 	return o;
 }

@@ -13,6 +13,8 @@
 
 #include "proto/msg.h"
 #include "supervisor/actor.h"
+#include "supervisor/backup.h"
+#include "supervisor/orders.h"
 #include "supervisor/known.h"
 #include "supervisor/limits.h"
 #include "supervisor/tree.h"
@@ -29,6 +31,8 @@ static const struct {
 	int64_t		 patience;	/* usec without PROGRESS */
 } kinds[TREE_GROUPS] = {
 	[TREE_STORES] = { "store", FROM_STORE, CONF_STORES_COUNT, 0,
+	    VIGIL_PROGRESS },
+	[TREE_ROUTERS] = { "router", FROM_ROUTER, CONF_ROUTERS_COUNT, 0,
 	    VIGIL_PROGRESS },
 	[TREE_WORKERS] = { "worker", FROM_WORKER, CONF_WORKERS_COUNT, 10000000,
 	    VIGIL_PROGRESS },
@@ -63,7 +67,10 @@ group_stop(const struct tree *t, int k)
 		    t->hurry ? HURRY_US : kinds[k].limit, kinds[k].patience);
 }
 
-/* The workers first: they drain through the stores. */
+/*
+ * The workers first: they drain through routers and stores, which do not need
+ * one another.
+ */
 static void
 tree_stop_next(struct tree *t)
 {
@@ -74,7 +81,8 @@ tree_stop_next(struct tree *t)
 			t->group[k].told = 1;
 			group_stop(t, k);
 		}
-		if (group_alive(&t->group[k]) > 0 && !t->hurry)
+		if (k == TREE_WORKERS && group_alive(&t->group[k]) > 0 &&
+		    !t->hurry)
 			return;
 	}
 	for (k = 0; k < TREE_GROUPS; k++)
@@ -151,6 +159,8 @@ on_gone(struct child *c, int status)
 	catalogue_dead(t->catalogue, c->inc);
 	links_gone(t->links, c);
 	lanes_gone(t->lanes, c);
+	backup_gone(t->backup, c);
+	orders_gone(t->orders, c);
 	if (is_worker(c))
 		seats_gone(t->seats, c);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == ACTOR_EXIT_REFUSED &&
@@ -167,7 +177,25 @@ on_gone(struct child *c, int status)
 		    death_kind(c, status)));
 }
 
+static void
+on_backed(struct child *c, const struct msg *m)
+{
+	const struct tree	*t = c->env->arg;
+
+	backup_backed(t->backup, c, m);
+}
+
+static void
+on_told(struct child *c, const struct msg *m)
+{
+	const struct tree	*t = c->env->arg;
+
+	orders_told(t->orders, c, m);
+}
+
 static const struct child_hooks hooks = {
+	.backed = on_backed,
+	.told = on_told,
 	.ready = on_ready,
 	.broken = on_broken,
 	.leaves = on_leaves,
@@ -319,11 +347,44 @@ tree_restart(struct tree *t, const char *role, int seat)
 	return (int)g->n;
 }
 
+static int
+group_accept(struct group *g, int seat)
+{
+	const struct frame	f = { .msg = MSG_ACCEPT };
+	unsigned		i;
+	int			told = 0;
+
+	for (i = 0; i < g->n; i++)
+		if ((seat == -1 || (int)i == seat) && g->c[i].pid != 0) {
+			child_send(&g->c[i], &f, NULL, 0);
+			told++;
+		}
+	return told;
+}
+
+int
+tree_accept(struct tree *t, int store, int router)
+{
+	struct group	*s = &t->group[TREE_STORES];
+	struct group	*r = &t->group[TREE_ROUTERS];
+	int		 told = 0;
+
+	if (store < -1 || store >= (int)s->n || router < -1 ||
+	    router >= (int)r->n)
+		return -1;
+	if (router == -1 || store != -1)
+		told += group_accept(s, store);
+	if (store == -1 || router != -1)
+		told += group_accept(r, router);
+	return told;
+}
+
 void
 tree_pass_conf(struct tree *t)
 {
 	struct frame	f = { .msg = MSG_RELOAD };
-	int		fds[2] = { conf_to_memfd(t->conf), t->env.users_fd }, k;
+	int		fds[3] = { conf_to_memfd(t->conf), t->env.users_fd,
+			    t->env.tls_fd }, k;
 	unsigned	i;
 
 	if (fds[0] == -1) {
@@ -335,7 +396,7 @@ tree_pass_conf(struct tree *t)
 	t->limits_at = mono_now();	/* the limits may be others */
 	for (k = 0; k < TREE_GROUPS; k++)
 		for (i = 0; i < t->group[k].n; i++)
-			child_send(&t->group[k].c[i], &f, fds, 2);
+			child_send(&t->group[k].c[i], &f, fds, 3);
 }
 
 void
@@ -344,6 +405,14 @@ tree_set_users(struct tree *t, int fd)
 	if (t->env.users_fd > 0)
 		close(t->env.users_fd);
 	t->env.users_fd = fd;
+}
+
+void
+tree_set_tls(struct tree *t, int fd)
+{
+	if (t->env.tls_fd > 0)
+		close(t->env.tls_fd);
+	t->env.tls_fd = fd;
 }
 
 /* Beginning and end */
@@ -397,6 +466,12 @@ tree_env(struct tree *t)
 	e->next_inc |= e->next_inc == 0;
 }
 
+static struct child_set
+group_set(const struct tree *t, int k)
+{
+	return (struct child_set){ t->group[k].c, t->group[k].n };
+}
+
 /* Without it programs outside have the front desks still. */
 static void
 tree_open_lanes(struct tree *t)
@@ -406,9 +481,9 @@ tree_open_lanes(struct tree *t)
 		.run = conf_str(c, CONF_NODE_RUN),
 		.group = conf_str(c, CONF_NNG_GROUP),
 		.mode = (unsigned)strtoul(conf_str(c, CONF_NNG_MODE), NULL, 8),
-		.files = t->node->files, .routers = t->node->routers,
-		.stores = t->group[TREE_STORES].c,
-		.nstores = t->group[TREE_STORES].n,
+		.files = t->node->files,
+		.stores = group_set(t, TREE_STORES),
+		.routers = group_set(t, TREE_ROUTERS),
 		.links = t->links
 	};
 
@@ -434,15 +509,15 @@ tree_open(struct tree *t)
 	lc.run = conf_str(t->conf, CONF_NODE_RUN);
 	if (conf_int(t->conf, CONF_LANES_ENABLED))
 		lc.ring = (size_t)conf_int(t->conf, CONF_LANES_SIZE);
-	lc.dial = t->group[TREE_WORKERS].c;
-	lc.ndial = t->group[TREE_WORKERS].n;
-	lc.listen = t->group[TREE_STORES].c;
-	lc.nlisten = t->group[TREE_STORES].n;
+	lc.dial = group_set(t, TREE_WORKERS);
+	lc.listen[0] = group_set(t, TREE_STORES);
+	lc.listen[1] = group_set(t, TREE_ROUTERS);
 	t->links = links_new(t->loop, &lc);
-	t->seats = seats_new(t->loop, t->listen, t->group[TREE_WORKERS].c,
-	    t->group[TREE_WORKERS].n, t->group[TREE_STORES].c,
-	    t->group[TREE_STORES].n);
+	t->seats = seats_new(t->loop, t->listen, lc.dial, lc.listen);
 	if (t->links == NULL || t->seats == NULL)
+		fatal("tree");
+	if ((t->backup = backup_new(t)) == NULL ||
+	    (t->orders = orders_new(t)) == NULL)
 		fatal("tree");
 	tree_open_lanes(t);
 	ev_timer_init(&t->tick, on_tick, VIGIL_TICK / 1e6, VIGIL_TICK / 1e6);
@@ -469,6 +544,8 @@ tree_free(struct tree *t)
 	int		k;
 
 	ev_timer_stop(t->loop, &t->tick);
+	backup_free(t->backup);
+	orders_free(t->orders);
 	lanes_free(t->lanes);
 	links_free(t->links);
 	seats_free(t->seats);
@@ -482,6 +559,7 @@ tree_free(struct tree *t)
 	close(t->env.catalogue_fd);
 	close(t->env.known_fd);
 	tree_set_users(t, -1);
+	tree_set_tls(t, -1);
 	board_unmap(t->board);
 	catalogue_unmap(t->catalogue);
 	conf_free(t->conf);

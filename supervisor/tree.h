@@ -19,7 +19,7 @@
 #include "supervisor/seats.h"
 
 /* In the order of their start; the stop goes backwards. */
-enum { TREE_STORES, TREE_WORKERS, TREE_GROUPS };
+enum { TREE_STORES, TREE_ROUTERS, TREE_WORKERS, TREE_GROUPS };
 
 struct group {
 	struct child	*c;
@@ -41,6 +41,8 @@ struct tree {
 	struct group		 group[TREE_GROUPS];
 	struct links		*links;
 	struct lanes		*lanes;		/* NULL: none are given */
+	struct backup_maker	*backup;
+	struct orders		*orders;
 	struct seats		*seats;
 	ev_timer		 tick;
 	mono_t			 last_tick, born;
@@ -53,7 +55,7 @@ struct tree {
 void	 tree_open(struct tree *);
 void	 tree_start(struct tree *);
 /*
- * Stops workers, then stores, then breaks the loop; the code of the first
+ * Stops workers, then routers, then stores, then breaks the loop; the code of the first
  * call stays.  A second call hurries.
  */
 void	 tree_stop(struct tree *, int code);
@@ -65,8 +67,15 @@ void	 tree_stop(struct tree *, int code);
 int	 tree_restart(struct tree *, const char *role, int seat);
 /* Hands tree->conf to all children, and makes it that of later ones. */
 void	 tree_pass_conf(struct tree *);
+/*
+ * ACCEPT to a store or router; both -1: to all of both.  How many were told,
+ * those that do not run are not.  -1: there is no such one.
+ */
+int	 tree_accept(struct tree *, int store, int router);
 /* Takes a memfd of users (or -1); for births and the next tree_pass_conf. */
 void	 tree_set_users(struct tree *, int fd);
+/* The same for the TLS pair. */
+void	 tree_set_tls(struct tree *, int fd);
 void	 tree_free(struct tree *);
 
 #endif

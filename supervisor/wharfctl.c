@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 #include "supervisor/conf.h"
+#include "supervisor/wharfctl_backup.h"
 #include "supervisor/wharfctl_import.h"
+#include "supervisor/wharfctl_order.h"
 #include "supervisor/wharfctl_passwd.h"
 #include "supervisor/wharfctl_show.h"
 
@@ -208,6 +210,13 @@ ask_restart(json_t *req, char **args, int nargs)
 }
 
 static int
+ask_damage(json_t *req, char **args, int nargs)
+{
+	json_object_set_new(req, "what", json_string(args[0]));
+	return nargs == 2 ? order_set_shard(req, args[1]) : 0;
+}
+
+static int
 ask_log_level(json_t *req, char **args, int nargs)
 {
 	(void)nargs;
@@ -235,11 +244,20 @@ static const struct command {
 	    ask_count, show_tables },
 	{ "restart", " worker|store [N]", "one, or all, one after the other",
 	    1, 2, ask_restart, show_restart },
+	{ "damage", " accept [store.N|router.N]",
+	    "what may have been lost is gone", 1, 2, ask_damage, show_damage },
 	{ "reload", "", "read the configuration again", 0, 0, ask_plain,
 	    show_reload },
 	{ "passwd", " [-d] [-f FILE] NAME [ROLE]",
 	    "set a user's password and role, or remove the user", 1, 2, NULL,
 	    NULL },
+	{ "backup", " [--full] DIR | --list DIR | --stop",
+	    "copy all data while they are in use; what there is", 0, 1, NULL,
+	    NULL },
+	{ "check", " [--rate MIB] [store.N|router.N]",
+	    "read all data and log, say what is damaged", 0, 1, NULL, NULL },
+	{ "compact", " [--wait] [store.N|router.N [FILE]]",
+	    "rid data files of what is not used any more", 0, 2, NULL, NULL },
 	{ "import", " [-f FILE] http://[USER:PASSWORD@]HOST[:PORT]",
 	    "take over the data of a huststore or a Wharf", 1, 1, NULL, NULL },
 	{ "log-level", " error|warn|info|debug", "change it everywhere", 1, 1,
@@ -342,6 +360,9 @@ struct options {
 	const char	*conf;
 	char		 path[PATH_MAX];
 	int		 json, clear;
+	int		 full, list, stop;	/* of backup */
+	const char	*rate;		/* of check */
+	int		 wait;		/* of compact */
 	int		 remove;	/* passwd -d */
 	const char	*file;		/* passwd -f, import -f */
 };
@@ -353,6 +374,11 @@ options(struct options *o, int argc, char **argv)
 	static const struct option	longs[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "clear", no_argument, NULL, 'C' },
+		{ "full", no_argument, NULL, 'F' },
+		{ "list", no_argument, NULL, 'L' },
+		{ "stop", no_argument, NULL, 'S' },
+		{ "rate", required_argument, NULL, 'R' },
+		{ "wait", no_argument, NULL, 'W' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -371,6 +397,16 @@ options(struct options *o, int argc, char **argv)
 			o->json = 1;
 		else if (ch == 'C')
 			o->clear = 1;
+		else if (ch == 'F')
+			o->full = 1;
+		else if (ch == 'L')
+			o->list = 1;
+		else if (ch == 'S')
+			o->stop = 1;
+		else if (ch == 'R')
+			o->rate = optarg;
+		else if (ch == 'W')
+			o->wait = 1;
 		else if (ch == 'h') {
 			usage_print(stdout);
 			exit(0);
@@ -399,6 +435,52 @@ command_import(const struct command *cmd, struct options *o, const char *source)
 		die(EXIT_USAGE, "%s: no directory", o->path);
 	*slash = '\0';
 	return import_exec(o->path, o->file, source, o->json);
+}
+
+static json_t *
+ask_wharfd(const char *path, json_t *req)
+{
+	int	 fd = dial(path);
+	json_t	*reply;
+
+	send_request(fd, req);
+	json_decref(req);
+	reply = read_reply(fd);
+	close(fd);
+	return reply;
+}
+
+static int
+command_order(const struct command *cmd, struct options *o, char **args,
+    int nargs)
+{
+	int	check = strcmp(cmd->name, "check") == 0;
+
+	if (o->clear || o->remove || o->file != NULL ||
+	    (check ? o->wait : o->rate != NULL))
+		usage_of(cmd);
+	if (o->path[0] == '\0')
+		socket_path(o->conf, o->path, sizeof(o->path));
+	socket_in(o->path, sizeof(o->path));
+	return check ? order_check(ask_wharfd, o->path, args, nargs, o->rate,
+	    o->json) : order_compact(ask_wharfd, o->path, args, nargs,
+	    o->wait, o->json);
+}
+
+static int
+command_backup(const struct command *cmd, struct options *o, const char *dir)
+{
+	if (o->clear || o->remove || o->file != NULL ||
+	    o->full + o->list + o->stop > 1 || (dir == NULL) != o->stop)
+		usage_of(cmd);
+	if (o->list)
+		return backup_show_list(dir, o->json);
+	if (o->path[0] == '\0')
+		socket_path(o->conf, o->path, sizeof(o->path));
+	socket_in(o->path, sizeof(o->path));
+	if (o->stop)
+		return backup_end(ask_wharfd, o->path, o->json);
+	return backup_make(ask_wharfd, o->path, dir, o->full, o->json);
 }
 
 /* The one command that asks nobody. */
@@ -431,6 +513,15 @@ main(int argc, char **argv)
 	cmd = command_find(argv[-1], argc);
 	if (strcmp(cmd->name, "import") == 0)
 		return command_import(cmd, &o, argv[0]);
+	if (strcmp(cmd->name, "backup") == 0)
+		return command_backup(cmd, &o, argv[0]);
+	if (o.full || o.list || o.stop)
+		usage_of(cmd);
+	if (strcmp(cmd->name, "check") == 0 ||
+	    strcmp(cmd->name, "compact") == 0)
+		return command_order(cmd, &o, argv, argc);
+	if (o.rate != NULL || o.wait)
+		usage_of(cmd);
 	if (cmd->ask == NULL)
 		return command_passwd(cmd, &o, argv, argc);
 	if (o.remove || o.file != NULL)

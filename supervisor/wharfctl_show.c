@@ -96,6 +96,24 @@ print_addresses(const json_t *o, const char *key)
 }
 
 static void
+print_tls(const json_t *o)
+{
+	const json_t	*t = json_object_get(o, "tls");
+	char		 left[24];
+	json_int_t	 s = number(t, "expires_in", NULL);
+
+	if (t == NULL)
+		return;
+	printf("\ntls  ");
+	print_addresses(t, "db");
+	print_addresses(t, "mq");
+	if (s > 0)
+		printf("certificate ends in %s", span((double)s, left));
+	else
+		printf("certificate EXPIRED");
+}
+
+static void
 print_head(const json_t *o)
 {
 	char	up[24];
@@ -107,14 +125,24 @@ print_head(const json_t *o)
 	    show_text(o, "state"));
 	print_addresses(o, "db");
 	print_addresses(o, "mq");
-	printf("\n%lld stores of %lld files  engine %s  sync %s  lanes %s\n",
+	print_tls(o);
+	printf("\n%lld stores of %lld files  %lld routers  engine %s  sync %s  lanes %s\n",
 	    (long long)number(o, "stores", NULL),
-	    (long long)number(o, "files", NULL), show_text(o, "engine"),
+	    (long long)number(o, "files", NULL),
+	    (long long)number(o, "routers", NULL), show_text(o, "engine"),
 	    show_text(o, "sync"), json_is_true(json_object_get(o, "lanes")) ?
 	    "on" : "off");
 }
 
-/* Those that there are; the tables' has no bytes. */
+/* Of what, where it is not bytes. */
+static int
+limit_counts(const char *key)
+{
+	return strcmp(key, "tables") == 0 || strcmp(key, "queues") == 0 ||
+	    strcmp(key, "queue_messages") == 0;
+}
+
+/* Those that there are. */
 static void
 print_limits(const json_t *o)
 {
@@ -126,7 +154,7 @@ print_limits(const json_t *o)
 	json_object_foreach((json_t *)limits, key, l) {
 		if ((n = number(l, "most", NULL)) == 0)
 			continue;
-		if (strcmp(key, "tables") == 0) {
+		if (limit_counts(key)) {
 			snprintf(used, sizeof(used), "%lld",
 			    (long long)number(l, "used", NULL));
 			snprintf(most, sizeof(most), "%lld", (long long)n);
@@ -138,6 +166,26 @@ print_limits(const json_t *o)
 		    json_is_true(json_object_get(l, "over")) ? " OVER" : "");
 	}
 	printf("\n\n");
+}
+
+/* Nothing when there was none. */
+static void
+print_backup(const json_t *o)
+{
+	const json_t	*b = json_object_get(o, "backup");
+	const json_t	*last = json_object_get(b, "last");
+	char		 done[24], all[24];
+
+	if (json_is_true(json_object_get(b, "running")))
+		printf("backup %s to %s: %s of %s\n\n", show_text(b, "phase"),
+		    show_text(b, "dir"), bytes(number(b, "bytes", NULL), done),
+		    bytes(number(b, "total", NULL), all));
+	else if (last != NULL && json_is_true(json_object_get(last, "ok")))
+		printf("last backup %s/%s, %s\n\n", show_text(last, "dir"),
+		    show_text(last, "name"),
+		    bytes(number(last, "bytes", NULL), done));
+	else if (last != NULL)
+		printf("last backup FAILED: %s\n\n", show_text(last, "error"));
 }
 
 /* What its process does or, when that is well, what it says of itself. */
@@ -213,7 +261,7 @@ print_store(const json_t *a)
 	char		 name[32], st[32], m[2][24];
 
 	printf("%-10s %-10s %12lld %12lld %8lld %10lld %8s %8s %11lld "
-	    "%11lld %8lld\n", actor(a, name), state(a, st),
+	    "%11lld %8lld %10lld\n", actor(a, name), state(a, st),
 	    (long long)number(v, "lsn", NULL),
 	    (long long)number(v, "lsn_durable", NULL),
 	    (long long)number(v, "log_segments", NULL),
@@ -222,7 +270,8 @@ print_store(const json_t *a)
 	    bytes(number(v, "live_bytes", NULL), m[1]),
 	    (long long)number(v, "checkpoints", NULL),
 	    (long long)number(v, "compactions", NULL),
-	    (long long)number(v, "damaged", NULL));
+	    (long long)number(v, "damaged", NULL),
+	    (long long)number(v, "quarantine_slots", NULL));
 }
 
 static void
@@ -231,9 +280,10 @@ print_stores(const json_t *actors)
 	const json_t	*a;
 	size_t		 i;
 
-	printf("\n%-10s %-10s %12s %12s %8s %10s %8s %8s %11s %11s %8s\n",
+	printf("\n%-10s %-10s %12s %12s %8s %10s %8s %8s %11s %11s %8s %10s\n",
 	    "STORE", "STATE", "LSN", "DURABLE", "SEGMENTS", "RECORDS", "DATA",
-	    "LIVE", "CHECKPOINTS", "COMPACTIONS", "DAMAGED");
+	    "LIVE", "CHECKPOINTS", "COMPACTIONS", "DAMAGED",
+	    "QUARANTINE");
 	json_array_foreach(actors, i, a)
 		if (json_object_get(a, "store_state") != NULL)
 			print_store(a);
@@ -308,6 +358,7 @@ show_status(const json_t *o)
 
 	print_head(o);
 	print_limits(o);
+	print_backup(o);
 	print_actors(actors);
 	print_sizes(actors);
 	print_stores(actors);
@@ -393,6 +444,13 @@ show_restart(const json_t *o)
 	long long	n = (long long)number(o, "restarted", NULL);
 
 	printf("restarting %lld%s\n", n, n > 1 ? ", one after the other" : "");
+}
+
+void
+show_damage(const json_t *o)
+{
+	printf("%lld stores and routers were told; status shows when none is in "
+	    "quarantine\n", (long long)number(o, "told", NULL));
 }
 
 void

@@ -10,6 +10,7 @@ void	 show_status(const json_t *);
 void	 show_slow(const json_t *);
 void	 show_tables(const json_t *);
 void	 show_restart(const json_t *);
+void	 show_damage(const json_t *);
 void	 show_reload(const json_t *);
 void	 show_version(const json_t *);
 void	 show_stop(const json_t *);

@@ -22,6 +22,7 @@
 
 #include "supervisor/control.h"
 #include "supervisor/log.h"
+#include "supervisor/restore.h"
 #include "supervisor/users.h"
 #include "supervisor/wharfd.h"
 
@@ -99,6 +100,18 @@ users_open(const struct conf *c, char *err, size_t errlen)
 	return fd;
 }
 
+/* The TLS pair for the workers; -1 with a message. */
+static int
+tls_open(struct wharfd *w, const struct conf *c, char *err, size_t errlen)
+{
+	if (conf_str(c, CONF_TLS_CERTIFICATE)[0] != '\0' ||
+	    !listen_has_tls(&w->listen))
+		return certificate_open(&w->certificate, c, err, errlen);
+	snprintf(err, errlen, "tls.certificate: listeners that speak TLS are "
+	    "open and need one until a restart");
+	return -1;
+}
+
 static int
 log_as_configured(const struct conf *c)
 {
@@ -110,10 +123,13 @@ static int
 reload(struct wharfd *w, char *why, size_t whylen)
 {
 	struct conf	*fresh = conf_load(w, why, whylen);
-	int		 users = -1;
+	int		 users = -1, tls = -1;
 
 	if (fresh == NULL ||
-	    (users = users_open(w->tree.conf, why, whylen)) == -1) {
+	    (users = users_open(w->tree.conf, why, whylen)) == -1 ||
+	    (tls = tls_open(w, fresh, why, whylen)) == -1) {
+		if (users != -1)
+			close(users);
 		conf_free(fresh);
 		log_errorx("reload: %s; nothing was changed", why);
 		return -1;
@@ -125,6 +141,8 @@ reload(struct wharfd *w, char *why, size_t whylen)
 		log_warn("log: open %s",
 		    conf_str(w->tree.conf, CONF_LOG_TARGET));
 	tree_set_users(&w->tree, users);
+	tree_set_tls(&w->tree, tls);
+	certificate_tell(&w->certificate);
 	tree_pass_conf(&w->tree);
 	log_info("configuration reloaded");
 	if (why[0] != '\0')
@@ -276,7 +294,8 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: wharfd [-c FILE] [-o section.key=value]... "
-	    "[-t] [-V]\n");
+	    "[-t] [-V]\n       wharfd [-c FILE] [-o section.key=value]... "
+	    "--restore DIR[/NAME] [--same-node]\n");
 	exit(2);
 }
 
@@ -285,6 +304,8 @@ options(struct wharfd *w, int *check, int argc, char **argv)
 {
 	static const struct option	longs[] = {
 		{ "print-conf-manual", no_argument, NULL, 'm' },
+		{ "restore", required_argument, NULL, 'r' },
+		{ "same-node", no_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int				ch;
@@ -306,6 +327,12 @@ options(struct wharfd *w, int *check, int argc, char **argv)
 		case 'm':
 			conf_print_mdoc(stdout);
 			exit(0);
+		case 'r':
+			w->restore = optarg;
+			break;
+		case 's':
+			w->same_node = 1;
+			break;
 		default:
 			usage();
 		}
@@ -340,6 +367,9 @@ open_all(struct wharfd *w)
 	tree_set_users(&w->tree, users_open(w->tree.conf, err, sizeof(err)));
 	if (w->tree.env.users_fd == -1)
 		fatalx("%s", err);
+	tree_set_tls(&w->tree, tls_open(w, w->tree.conf, err, sizeof(err)));
+	if (w->tree.env.tls_fd == -1)
+		fatalx("%s", err);
 }
 
 static void
@@ -353,6 +383,8 @@ open_log(struct wharfd *w, int check)
 		if ((users = users_load(w->tree.conf, err, sizeof(err))) == NULL)
 			fatalx("%s", err);
 		free(users);
+		if (tls_open(w, w->tree.conf, err, sizeof(err)) == -1)
+			fatalx("%s", err);
 		printf("configuration is good\n");
 		exit(0);
 	}
@@ -365,12 +397,15 @@ greet(const struct wharfd *w)
 {
 	unsigned	i;
 
-	log_info("wharfd %s, node %016llx, %lld stores, %lld workers",
+	log_info("wharfd %s, node %016llx, %lld stores, %lld routers, "
+	    "%lld workers",
 	    PACKAGE_VERSION, (unsigned long long)w->node.id,
 	    (long long)conf_int(w->tree.conf, CONF_STORES_COUNT),
+	    (long long)conf_int(w->tree.conf, CONF_ROUTERS_COUNT),
 	    (long long)conf_int(w->tree.conf, CONF_WORKERS_COUNT));
 	for (i = 0; i < w->listen.naddr; i++)
-		log_info("%s listens on %s", w->listen.addr[i].mq ? "mq" : "db",
+		log_info("%s listens on %s",
+		    listen_name(w->listen.addr[i].kind),
 		    w->listen.addr[i].text);
 }
 
@@ -384,6 +419,7 @@ run(struct wharfd *w)
 	tree_start(&w->tree);
 	ev_run(w->tree.loop, 0);
 	code = w->tree.code;
+	certificate_stop(&w->certificate);
 	control_free(w->control);
 	notify_free(w->notify);
 	tree_free(&w->tree);
@@ -410,6 +446,8 @@ main(int argc, char **argv)
 		fatal("options");
 	options(&w, &check, argc, argv);
 	open_log(&w, check);
+	if (w.restore != NULL)
+		restore_exec(w.tree.conf, actor_dir(), w.restore, w.same_node);
 	open_all(&w);
 	w.tree.loop = ev_default_loop(EVFLAG_NOSIGMASK | EVFLAG_NOENV);
 	if (w.tree.loop == NULL)
@@ -417,6 +455,8 @@ main(int argc, char **argv)
 	w.tree.node = &w.node;
 	w.tree.listen = &w.listen;
 	tree_open(&w.tree);
+	certificate_watch(&w.certificate, w.tree.loop,
+	    board_place(w.tree.board, 0));
 	w.control = control_new(&w);
 	w.notify = notify_new(&w.systemd, &w.tree);
 	greet(&w);

@@ -4,6 +4,7 @@
 #ifndef SUPERVISOR_WHARFD_H
 #define SUPERVISOR_WHARFD_H
 
+#include "supervisor/certificate.h"
 #include "supervisor/notify.h"
 #include "supervisor/systemd.h"
 #include "supervisor/tree.h"
@@ -14,9 +15,12 @@ struct wharfd {
 	const char		*conf_path;	/* NULL: none */
 	char			**options;	/* -o, in order */
 	int			 noptions;
+	const char		*restore;	/* backup; NULL: serve */
+	int			 same_node;
 	struct systemd		 systemd;
 	struct node		 node;
 	struct listen_set	 listen;
+	struct certificate	 certificate;
 	struct tree		 tree;
 	struct control		*control;
 	struct notify		*notify;	/* NULL: nobody asks */

@@ -31,16 +31,17 @@ only nng 'nng/' 'proto/|tests/(test_(mailbox|link|desk)|nng_stall)'
 only tkrzw 'tkrzw' 'store/[a-z_]*_tkrzw\.c'
 only libmicrohttpd 'microhttpd' 'worker/|tests/(test_worker|bench/mhd_bare)'
 only libconfuse 'confuse' 'supervisor/|tests/'
-only jansson 'jansson' 'supervisor/|tests/'
+only jansson 'jansson' 'supervisor/|worker/|tests/'
 only zlib 'zlib' 'worker/|supervisor/import_page|tests/test_(coding|worker|import)'
 only libcurl 'curl/' 'supervisor/import_http'
-only xxhash 'xxhash' 'store/|tests/(test_manifest|fuzz_(manifest|record))'
-only libsodium 'sodium' 'supervisor/|worker/|router/'
+only xxhash 'xxhash' 'store/|tests/(test_manifest|test_backup_file|fuzz_(manifest|record))'
+only libsodium 'sodium' 'supervisor/|worker/|router/|queue/token'
+only GnuTLS 'gnutls/' 'supervisor/tls\.h|tests/test_tls'
 only libraft 'raft' 'router/'
 
 # -- which folder may include which -------------------------------------------
 # Own folder, proto/, the child's half of the supervisor contract, and:
-common='proto/|supervisor/(access|actor|log|board|conf|known|password|slow|metrics|users)\.(h|def)|config\.h'
+common='proto/|supervisor/(access|actor|log|board|conf|known|password|secret|slow|metrics|tls|users)\.(h|def)|config\.h'
 allowed() {			# folder, what else (extended regex)
 	[ -d "$1" ] || return
 	files=$(find "$1" -name '*.[ch]')
@@ -50,10 +51,10 @@ allowed() {			# folder, what else (extended regex)
 	    bad "$1/ includes what it may not (see check_style.sh)"
 }
 allowed proto 'wharf_[a-z]+\.h'	# wharf.h's parts, as installed
-allowed supervisor ''
+allowed supervisor 'store/backup_file\.h'
 allowed worker ''
 allowed store 'supervisor/(catalogue|limits)\.h'
-allowed router 'store/shard\.h|queue/'
+allowed router 'store/(shard|shard_scan|server)\.h|queue/|supervisor/(limits|gate)\.h'
 allowed queue 'store/shard\.h'
 grep -nE '#[[:space:]]*include[[:space:]]*"(supervisor|store|worker|router|queue)/' \
     $(find proto -name '*.[ch]') | grep -v '"supervisor/log\.h"' |

@@ -12,7 +12,7 @@
  *	info			stores up lanes in_flight reconnects files
  *	close
  *	stall PATH		OK: nng can close nothing any more (nng_stall.c)
- *	op, walk, mget, mput, export, task, tasks	see client_drive.h
+ *	op, walk, mget, mput, export, task, tasks, q...	see client_drive.h
  *
  * A KEY "@N" has N bytes.  A value has SIZE bytes, made from SEED.
  */
@@ -288,7 +288,11 @@ static const struct {
 	{ "walk", -3, drive_walk },
 	{ "mget", -1, drive_mget }, { "mput", -1, drive_mput },
 	{ "export", -3, drive_export }, { "task", 2, drive_task },
-	{ "tasks", 1, drive_tasks }
+	{ "tasks", 1, drive_tasks },
+	{ "q", -3, drive_q }, { "qsend", -4, drive_qsend },
+	{ "qcancel", 2, drive_qcancel }, { "qwait", 3, drive_qwait },
+	{ "qwaiting", 2, drive_qwaiting },
+	{ "qshort", 3, drive_qshort }, { "tshort", 2, drive_tshort }
 };
 
 static int

@@ -37,6 +37,25 @@ void	 drive_export(char **word);
 void	 drive_task(char **word);
 void	 drive_tasks(char **word);
 void	 drive_cache(char **word);
+/*
+ *	q COMMAND NAME [FIELD=VALUE]...
+ *		STATUS version count number ttl token name value [row]...
+ *	qsend SLOT COMMAND NAME [FIELD=VALUE]...	STATUS, of the submission
+ *	qcancel SLOT					1, or 0
+ *	qwait SLOT MS		how often it was called back; STATUS token value
+ *	qwaiting QUEUE			requests that wait at it
+ *	qshort QUEUE OTHER, tshort TOPIC	the short forms: OK, or what failed
+ *
+ * COMMAND is the number of a wharf_queue_command; fields are those of struct
+ * wharf_queue_op and of its settings (sttl, sdelay: ttl and delay of these).
+ */
+void	 drive_q(char **word);
+void	 drive_qsend(char **word);
+void	 drive_qcancel(char **word);
+void	 drive_qwait(char **word);
+void	 drive_qwaiting(char **word);
+void	 drive_qshort(char **word);
+void	 drive_tshort(char **word);
 /* Bytes of a word, to be freed; room for one more. */
 uint8_t	*unhex(const char *text, size_t *n);
 void	 print_hex(const void *bytes, size_t n);

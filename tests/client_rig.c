@@ -24,6 +24,7 @@ int		 nseen;
 
 static struct lane	*lanes[SEATS_MAX];
 static int		 bells[SEATS_MAX];
+static unsigned		 seats;		/* stores and routers */
 static pthread_t	 server;
 static serve_fn		*serving;
 static atomic_int	 serve_stop;
@@ -69,13 +70,14 @@ begin_seat(unsigned i)
 }
 
 void
-begin_stores(unsigned stores, unsigned ops, size_t memory)
+begin_node(unsigned stores, unsigned routers, unsigned ops, size_t memory)
 {
 	unsigned	i;
 
 	nseen = 0;
+	seats = stores + routers;
 	w = calloc(1, sizeof(*w));
-	for (i = 0; i < SEATS_MAX; i++)
+	for (i = 0; i < SEATS_MAX + ROUTERS_MOST; i++)
 		seat_init(&w->seats[i], w, i);
 	CU_ASSERT_FATAL(ops_init(w, ops));
 	w->timeout = 60000000;
@@ -88,11 +90,22 @@ begin_stores(unsigned stores, unsigned ops, size_t memory)
 	w->again = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	w->stores = stores;
 	w->files = FILES;
-	for (i = 0; i < stores; i++)
+	w->routers = routers;
+	for (i = 0; i < routers; i++) {
+		w->seats[stores + i].router = 1;
+		w->seats[stores + i].number = i;
+	}
+	for (i = 0; i < seats; i++)
 		begin_seat(i);
 	seat = &w->seats[0];
 	lane = lanes[0];
 	store_bell = bells[0];
+}
+
+void
+begin_stores(unsigned stores, unsigned ops, size_t memory)
+{
+	begin_node(stores, 0, ops, memory);
 }
 
 void
@@ -104,10 +117,10 @@ begin(unsigned ops, size_t memory)
 void
 finish(void)
 {
-	unsigned	i, n = w->stores;
+	unsigned	i;
 
 	wharf_close(w);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < seats; i++) {
 		lane_unmap(lanes[i]);
 		close(bells[i]);
 	}
@@ -203,7 +216,7 @@ serve(void *arg)
 
 	(void)arg;
 	do {
-		for (busy = 0, i = 0; i < w->stores; i++)
+		for (busy = 0, i = 0; i < seats; i++)
 			busy |= serve_one(i, out);
 		if (!busy)
 			usleep(20);

@@ -35,6 +35,9 @@ void		 on_answer(struct wharf *, const struct wharf_answer *,
 /* A connection to one store, or to some; all are up. */
 void		 begin(unsigned ops, size_t memory);
 void		 begin_stores(unsigned stores, unsigned ops, size_t memory);
+/* With routers, too: router N is store stores + N to take_from and say_from. */
+void		 begin_node(unsigned stores, unsigned routers, unsigned ops,
+		    size_t memory);
 void		 finish(void);
 
 /* A store's side: the next frame, its bytes valid until take_done. */

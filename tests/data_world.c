@@ -23,62 +23,6 @@ must(int ok, const char *what)
 	}
 }
 
-/* --- the helper --- */
-
-struct helper {
-	struct job	*head;
-	int		 worked;
-	enum err	 result;
-};
-
-struct helper *
-helper_new(void (*notify)(void *), void *arg)
-{
-	(void)notify;
-	(void)arg;
-	return calloc(1, sizeof(struct helper));
-}
-
-void
-helper_run(struct helper *h, struct job *j)
-{
-	must(h->head == NULL, "one job at a time");
-	j->next_ = NULL;
-	h->head = j;
-	h->worked = 0;
-}
-
-int
-hand_step(struct helper *h)
-{
-	struct job	*j = h->head;
-
-	if (j == NULL)
-		return 0;
-	if (!h->worked) {
-		h->result = j->work(j);
-		h->worked = 1;
-	} else {
-		h->head = NULL;
-		j->done(j, h->result);
-	}
-	return 1;
-}
-
-void
-helper_poll(struct helper *h)
-{
-	while (hand_step(h))
-		;
-}
-
-void
-helper_free(struct helper *h)
-{
-	helper_poll(h);
-	free(h);
-}
-
 /* --- the disk --- */
 
 static void
@@ -138,6 +82,7 @@ static void
 synced_forget(struct world *w, struct synced *s)
 {
 	free(s->p);
+	free(s->old);
 	*s = w->disk[--w->ndisk];
 }
 
@@ -159,14 +104,15 @@ remember(struct world *w, int fd)
 	char		 link[64], path[256];
 	struct stat	 st;
 	struct synced	*s;
-	ssize_t		 n;
+	ssize_t		 n, i;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	must((n = readlink(link, path, sizeof(path) - 1)) > 0, link);
 	path[n] = '\0';
 	must(fstat(fd, &st) == 0, path);
 	if (S_ISDIR(st.st_mode)) {
-		w->renamed = 0;
+		for (i = 0; i < (ssize_t)w->ndisk; i++)
+			w->disk[i].renamed = 0;
 		return;
 	}
 	if ((s = synced_of(w, base_name(path))) == NULL)
@@ -180,13 +126,16 @@ w_sync(const struct io *io, int fd)
 {
 	struct world	*w = io->arg;
 
+	pthread_mutex_lock(&w->lock);
 	instant(w);
 	if (w->fail_sync) {
+		pthread_mutex_unlock(&w->lock);
 		errno = EIO;
 		return -1;
 	}
 	remember(w, fd);
 	instant(w);
+	pthread_mutex_unlock(&w->lock);
 	return 0;
 }
 
@@ -232,26 +181,56 @@ w_ftruncate(const struct io *io, int fd, off_t len)
 	return r;
 }
 
+/*
+ * Until the next sync of names the file may be found as it was before: NULL,
+ * it was not there.
+ */
+static void
+renamed(struct world *w, const char *from, const char *to, uint8_t *old,
+    size_t nold)
+{
+	struct synced	*s;
+
+	if ((s = synced_of(w, base_name(to))) != NULL) {
+		if (s->renamed) {	/* it is as it was before that */
+			free(old);
+			old = s->old;
+			nold = s->nold;
+			s->old = NULL;
+		}
+		synced_forget(w, s);
+	}
+	if ((s = synced_of(w, base_name(from))) == NULL)
+		s = synced_new(w, base_name(from));
+	snprintf(s->name, sizeof(s->name), "%.60s", base_name(to));
+	s->renamed = 1;
+	free(s->old);
+	s->old = old;
+	s->nold = nold;
+}
+
 static int
 w_rename(const struct io *io, const char *from, const char *to)
 {
 	struct world	*w = io->arg;
+	uint8_t		*old;
+	size_t		 nold = 0;
 	int		 r;
 
-	if (strstr(to, "/MANIFEST") == NULL)
-		return rename(from, to);
+	pthread_mutex_lock(&w->lock);
 	instant(w);
-	if (w->fail_rename) {
+	if (w->fail_rename && strstr(to, "/MANIFEST") != NULL) {
+		pthread_mutex_unlock(&w->lock);
 		errno = ENOSPC;
 		return -1;
 	}
-	if (!w->renamed) {
-		free(w->manifest);
-		w->manifest = slurp(to, &w->nmanifest);
-	}
+	old = slurp(to, &nold);
 	if ((r = rename(from, to)) == 0)
-		w->renamed = 1;
+		renamed(w, from, to, old, nold);
+	else
+		free(old);
 	instant(w);
+	pthread_mutex_unlock(&w->lock);
 	return r;
 }
 
@@ -262,10 +241,12 @@ w_unlink(const struct io *io, const char *path)
 	struct synced	*s;
 	int		 r;
 
+	pthread_mutex_lock(&w->lock);
 	instant(w);
 	if ((r = unlink(path)) == 0 && (s = synced_of(w, base_name(path))))
 		synced_forget(w, s);
 	instant(w);
+	pthread_mutex_unlock(&w->lock);
 	return r;
 }
 
@@ -338,7 +319,6 @@ world_free(struct world *w)
 	free(w->log);
 	while (w->ndisk > 0)
 		synced_forget(w, &w->disk[0]);
-	free(w->manifest);
 	pthread_mutex_destroy(&w->lock);
 	remove_dir(w->dir);
 }
@@ -379,6 +359,7 @@ world_open(struct world *w)
 		.node = 0xabc, .store = w->store,
 		.stores = w->stores, .files = w->files,
 		.compact_bytes = w->compact_bytes, .progress = w_progress,
+		.reading = w->reading, .suspects = w->suspects,
 		.log_sync = w_log_sync, .log_free = w_log_free, .arg = w
 	};
 
@@ -606,6 +587,7 @@ world_flip(struct world *w, unsigned key, size_t at)
 	const struct entry	*e = &w->log[w->newest[key % WORLD_KEYS] - 1];
 	char			 path[16][256];
 	unsigned		 n, i, flipped = 0;
+	struct synced		*s;
 	uint8_t			*map, *hit;
 	size_t			 len;
 
@@ -621,6 +603,11 @@ world_flip(struct world *w, unsigned key, size_t at)
 			hit[at] ^= 0x10;
 			patch(path[i], hit + at, hit - map + (off_t)at);
 			flipped++;
+			/* It is the disk's doing: no cut takes it back. */
+			hit += at;
+			s = synced_of(w, base_name(path[i]));
+			if (s != NULL && (size_t)(hit - map) < s->n)
+				s->p[hit - map] = *hit;
 		}
 		free(map);
 	}
@@ -656,6 +643,21 @@ synced_copy(struct world *to, const char *name, const uint8_t *p, size_t n)
 	s->n = n;
 }
 
+/* After a kill: also a name that is not synced yet. */
+static void
+synced_again(struct world *to, const struct synced *s)
+{
+	struct synced	*t;
+
+	synced_copy(to, s->name, s->p, s->n);
+	t = synced_of(to, s->name);
+	if (!(t->renamed = s->renamed) || s->old == NULL)
+		return;
+	must((t->old = malloc(s->nold + 1)) != NULL, "malloc");
+	memcpy(t->old, s->old, s->nold);
+	t->nold = s->nold;
+}
+
 static void
 copy_file(struct world *to, struct world *from, const char *name, int power)
 {
@@ -665,6 +667,14 @@ copy_file(struct world *to, struct world *from, const char *name, int power)
 	size_t		 n, i, len;
 
 	snprintf(path, sizeof(path), "%s/%s", from->dir, name);
+	if (power && s != NULL && s->renamed && (rand() & 1)) {
+		snprintf(path, sizeof(path), "%s/%s", to->dir, name);
+		if (s->old == NULL)
+			return;
+		spill(path, s->old, s->nold);
+		synced_copy(to, name, s->old, s->nold);
+		return;
+	}
 	if ((p = slurp(path, &n)) == NULL)
 		return;
 	for (i = 0; power && i < n; i += PAGE) {
@@ -682,34 +692,21 @@ copy_file(struct world *to, struct world *from, const char *name, int power)
 	if (power)
 		synced_copy(to, name, p, n);
 	else if (s != NULL)
-		synced_copy(to, name, s->p, s->n);
+		synced_again(to, s);
 	free(p);
 }
 
 static void
 copy_dir(struct world *to, struct world *from, int power)
 {
-	char		 path[256];
 	struct dirent	*de;
 	DIR		*dp = opendir(from->dir);
 
 	must(dp != NULL, from->dir);
 	while ((de = readdir(dp)) != NULL)
 		if (de->d_name[0] != '.')
-			copy_file(to, from, de->d_name, power &&
-			    strncmp(de->d_name, "data.", 5) == 0);
+			copy_file(to, from, de->d_name, power);
 	closedir(dp);
-	snprintf(path, sizeof(path), "%s/MANIFEST", to->dir);
-	if (!power && from->renamed && from->manifest != NULL) {
-		to->renamed = 1;
-		to->nmanifest = from->nmanifest;
-		must((to->manifest = malloc(to->nmanifest + 1)) != NULL,
-		    "malloc");
-		memcpy(to->manifest, from->manifest, to->nmanifest);
-	}
-	/* Renamed but not synced: the old one may be what is found. */
-	if (power && from->renamed && from->manifest != NULL && (rand() & 1))
-		spill(path, from->manifest, from->nmanifest);
 }
 
 void
@@ -746,7 +743,7 @@ world_reboot(struct world *w)
 	    sizeof(err)) == E_OK, "MANIFEST");
 	snprintf(m->boot, sizeof(m->boot), "another");
 	must((text = manifest_text(m, &n)) != NULL, "MANIFEST");
-	must(manifest_write(&io_posix, w->dir, text, n) == E_OK, "MANIFEST");
+	must(manifest_write(&w->io, w->dir, text, n) == E_OK, "MANIFEST");
 	manifest_clear(m);
 	free(text);
 	free(m);

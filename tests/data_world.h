@@ -25,6 +25,9 @@ struct synced {
 	char		 name[64];
 	uint8_t		*p;
 	size_t		 n;
+	int		 renamed;	/* to this name, which is not synced: */
+	uint8_t		*old;		/* what it was before; NULL nothing */
+	size_t		 nold;
 };
 
 struct world {
@@ -45,14 +48,13 @@ struct world {
 
 	struct synced		 disk[64];
 	unsigned		 ndisk;
-	uint8_t			*manifest;	/* as before the last rename */
-	size_t			 nmanifest;
-	int			 renamed;	/* not yet synced */
 	pthread_mutex_t		 lock;		/* files are opened by threads */
 	unsigned		 arm;		/* countdown to the snapshot */
 	void			(*snapshot)(struct world *);
 	int			 fail_sync, fail_fallocate, fail_rename;
 	unsigned		 progress;
+	_Atomic uint8_t		 reading[FILES_MAX];
+	uint64_t		 suspects;
 };
 
 void		 world_init(struct world *, const struct engine_ops *);

@@ -123,12 +123,14 @@ main(int argc, char **argv)
 		.unlisten = on_unlisten,
 	};
 	struct actor			a;
-	int				store, code;
+	const char			*name = strchr(argv[0], '-') + 1;
+	unsigned			 from = *name == 's' ? FROM_STORE :
+					    *name == 'r' ? FROM_ROUTER :
+					    FROM_WORKER;
+	int				code;
 	char				word[32];
 
-	store = strstr(argv[0], "store") != NULL;
-	actor_init(&a, argc, argv, store ? "store" : "worker",
-	    store ? FROM_STORE : FROM_WORKER, table, &hooks, NULL);
+	actor_init(&a, argc, argv, name, from, table, &hooks, NULL);
 	behaviour(&a, word);
 	event(&a, "born %d", (int)getpid());
 	if (strcmp(word, "refuse") == 0)

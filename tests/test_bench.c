@@ -129,7 +129,7 @@ check_request(const struct wire *w, enum kind kind, const char *wanted)
 {
 	struct options	o = { .address = "h:1", .size = 300 };
 	struct request	r;
-	char		text[512];
+	char		text[sizeof(r.text) + 512];
 
 	w->request(&o, kind, &r);
 	key_digits(r.text + r.digits[0].at, 123456);
@@ -149,12 +149,39 @@ test_request(void)
 	    "Content-Length: 300\r\n\r\n");
 	check_request(&wire_http, OP_DEL, "GET /hustdb/del?key=key:"
 	    "000000123456 HTTP/1.1\r\nHost: h:1\r\n\r\n");
+	check_request(&wire_http, OP_QPUT, "POST /hustmq/put?queue=bq"
+	    "000000123456 HTTP/1.1\r\nHost: h:1\r\n"
+	    "Content-Length: 300\r\n\r\n");
+	check_request(&wire_resp, OP_QGET,
+	    "*2\r\n$4\r\nRPOP\r\n$14\r\nbq000000123456\r\n");
 	check_request(&wire_resp, OP_GET,
 	    "*2\r\n$3\r\nGET\r\n$16\r\nkey:000000123456\r\n");
 	check_request(&wire_resp, OP_DEL,
 	    "*2\r\n$3\r\nDEL\r\n$16\r\nkey:000000123456\r\n");
 	check_request(&wire_resp, OP_PUT,
 	    "*3\r\n$3\r\nSET\r\n$16\r\nkey:000000123456\r\n$300\r\n\r\n");
+}
+
+static void
+test_beans(void)
+{
+	struct options	o = { .size = 300 };
+	struct request	r;
+	struct reply	a;
+
+	wire_beans.request(&o, OP_QPUT, &r);
+	CU_ASSERT_STRING_EQUAL(r.text, "put 4294966995 0 60 300\r\n");
+	CU_ASSERT(r.value && r.tail_len == 2);
+	wire_beans.request(&o, OP_QGET, &r);
+	CU_ASSERT_STRING_EQUAL(r.text, "reserve-with-timeout 0\r\n");
+	check_reply(&wire_beans, "INSERTED 12\r\n", 200, 0, 0, 0);
+	check_reply(&wire_beans, "TIMED_OUT\r\n", 404, 0, 0, 0);
+	check_reply(&wire_beans, "DRAINING\r\n", 500, 0, 0, 0);
+	check_reply(&wire_beans, "RESERVED 77 300\r\n", 200, 1, 300, 2);
+	(void)wire_beans.reply("RESERVED 77 300\r\n", 17, &a);
+	CU_ASSERT_STRING_EQUAL(a.more, "delete 77\r\n");
+	(void)wire_beans.reply("DELETED\r\n", 9, &a);
+	CU_ASSERT(a.status == 200 && a.more[0] == '\0');
 }
 
 static struct bench *
@@ -248,6 +275,7 @@ static const CU_TestInfo tests[] = {
 	{ "hist_correct", test_hist_correct },
 	{ "http", test_http },
 	{ "resp", test_resp },
+	{ "beans", test_beans },
 	{ "request", test_request },
 	{ "ops", test_ops },
 	{ "zipf", test_zipf },

@@ -154,6 +154,38 @@ test_shared(void)
 	close(fd);
 }
 
+/* Two faults while it read the same file make a suspect; nothing else does. */
+static void
+test_suspects(void)
+{
+	struct board_actor	*a = fresh(0), *b = fresh(1);
+	unsigned		 i;
+
+	board_reading(a)[3] = 1;
+	board_gone(a, 0);			/* killed by somebody */
+	CU_ASSERT_EQUAL(board_reading(a)[3], 0);
+	board_gone(a, 1);			/* it read nothing then */
+	board_reading(a)[3] = board_reading(a)[63] = 1;
+	board_gone(a, 1);
+	CU_ASSERT_EQUAL(board_suspects(a), 0);
+	board_clear(a);				/* over its next birth */
+	board_reading(a)[4] = 1;
+	board_gone(a, 1);
+	board_reading(a)[3] = 7;
+	board_gone(a, 1);
+	CU_ASSERT_EQUAL(board_suspects(a), 1 << 3);
+	CU_ASSERT_EQUAL(board_suspects(b), 0);
+	for (i = 0; i < 300; i++) {
+		board_reading(a)[63] = 1;
+		board_gone(a, 1);
+	}
+	CU_ASSERT_EQUAL(board_suspects(a), UINT64_C(1) << 63 | 1 << 3);
+	board_acquit(a, UINT64_C(1) << 63);
+	CU_ASSERT_EQUAL(board_suspects(a), 1 << 3);
+	board_acquit(a, UINT64_MAX);
+	CU_ASSERT_EQUAL(board_suspects(a), 0);
+}
+
 static const CU_TestInfo tests[] = {
 	{ "values", test_values },
 	{ "incarnations", test_incarnations },
@@ -161,6 +193,7 @@ static const CU_TestInfo tests[] = {
 	{ "quantiles", test_quantiles },
 	{ "foreign memory", test_foreign_memory },
 	{ "shared", test_shared },
+	{ "suspects", test_suspects },
 	CU_TEST_INFO_NULL
 };
 

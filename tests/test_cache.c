@@ -394,6 +394,99 @@ test_full_hash(void)
 	CU_ASSERT(st.used < st.limit / 100 && st.bytes < st.limit / 10);
 }
 
+static uint64_t
+evicted(void)
+{
+	struct cache_stat	st;
+
+	cache_stat(c, &st);
+	return st.evicted;
+}
+
+static void
+fill_small(size_t limit)
+{
+	struct cache_str	k;
+	uint32_t		n;
+
+	begin(limit);
+	for (n = 0; n < limit / 100; n++) {
+		k = (struct cache_str){ (const uint8_t *)&n, sizeof(n) };
+		SAYS(E_OK, cache_put(c, now, k, many(100), 0));
+	}
+	CU_ASSERT(evicted() > 0);
+}
+
+/* Calls of cache_ready until there is room; few entries go with each. */
+static unsigned
+readied(const char *tb, const char *key, size_t n, int append)
+{
+	uint64_t	had = evicted();
+	unsigned	calls = 1;
+
+	while (!cache_ready(c, now, str(tb), str(key), n, append, 8)) {
+		CU_ASSERT(evicted() - had <= 8);
+		had = evicted();
+		calls++;
+	}
+	CU_ASSERT(evicted() - had <= 8);
+	return calls;
+}
+
+/* What a large value would evict at once goes in steps before it. */
+static void
+test_ready(void)
+{
+	uint64_t	had;
+
+	fill_small(64 * MIB);
+	CU_ASSERT(readied("", "big", CACHE_LARGE / 2, 0) == 1);
+	CU_ASSERT(readied("", "big", CACHE_VALUE_MAX + 1, 0) == 1);
+	CU_ASSERT(readied("", "", CACHE_VALUE_MAX, 0) == 1);
+	had = evicted();
+	CU_ASSERT(readied("", "big", CACHE_VALUE_MAX, 0) > 1000);
+	CU_ASSERT(evicted() - had > CACHE_VALUE_MAX / 200);
+	had = evicted();
+	SAYS(E_OK, cache_put(c, now, str("big"), many(CACHE_VALUE_MAX), 0));
+	CU_ASSERT(evicted() - had < 64);
+	/* What it replaces is room enough. */
+	CU_ASSERT(readied("", "big", CACHE_VALUE_MAX, 0) == 1);
+	SAYS(E_OK, cache_put(c, now, str("big"), many(CACHE_VALUE_MAX), 0));
+	/* Of the wrong type; refused, and nobody goes for it. */
+	had = evicted();
+	CU_ASSERT(readied("big", "f", CACHE_VALUE_MAX, 0) == 1);
+	CU_ASSERT(evicted() == had);
+	SAYS(E_CACHE_TYPE, cache_hset(c, now, str("big"), str("f"), many(9)));
+	CU_ASSERT(readied("h", "f", CACHE_VALUE_MAX / 2, 0) > 100);
+	had = evicted();
+	SAYS(E_OK, cache_hset(c, now, str("h"), str("f"),
+	    many(CACHE_VALUE_MAX / 2)));
+	CU_ASSERT(evicted() - had < 1000);	/* a unit, for the hash */
+}
+
+/* What is appended to is not what goes for it. */
+static void
+test_ready_append(void)
+{
+	struct cache_str	s;
+	uint64_t		had;
+	size_t			n = CACHE_VALUE_MAX / 2;
+
+	fill_small(32 * MIB);
+	CU_ASSERT(readied("", "a", n, 1) > 100);
+	SAYS(E_OK, cache_append(c, now, str("a"), many(n)));
+	CU_ASSERT(readied("", "a", 2 * MIB, 1) > 100);
+	had = evicted();
+	SAYS(E_OK, cache_append(c, now, str("a"), many(2 * MIB)));
+	CU_ASSERT(evicted() - had < 64);
+	SAYS(E_OK, cache_get(c, now, str("a"), &s));
+	CU_ASSERT(s.n == n + 2 * MIB);
+	SAYS(E_OK, cache_hset(c, now, str("h"), str("f"), str("1")));
+	had = evicted();
+	CU_ASSERT(readied("", "h", n, 1) == 1 && evicted() == had);
+	CU_ASSERT(readied("", "a", n, 1) == 1 && evicted() == had);
+}
+
 static void
 test_counters(void)
 {
@@ -454,6 +547,8 @@ static const CU_TestInfo tests[] = {
 	{ "sums", test_sums },
 	{ "nul in number", test_nul_in_number },
 	{ "limits", test_limits },
+	{ "room for large values", test_ready },
+	{ "room for what is appended", test_ready_append },
 	{ "full hash", test_full_hash },
 	{ "counters", test_counters },
 	{ "append", test_append },

@@ -636,7 +636,9 @@ test_crowd(void)
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CU_ASSERT_FATAL(w != MAP_FAILED);
 	fd = catalogue_create(PROCS, ROOM);
-	CU_ASSERT_FATAL(fd != -1 && (c = catalogue_map(fd)) != NULL);
+	CU_ASSERT_FATAL(fd != -1);
+	c = catalogue_map(fd);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(c);
 	for (i = 0; i < PROCS; i++)
 		pid[i] = proc_fork(w, i, inc[i] = next++, &seed);
 	for (k = 0; k < kills; k++) {

@@ -347,6 +347,7 @@ see_damaged(void *arg, const struct index_entry *e)
 }
 
 /*
+ * Damage that comes while the file is open: at the start it would be found.
  * A record that fails its checksum: it is listed with version 0, a sorted set
  * with such a member is not, until it has been replaced.
  */
@@ -366,9 +367,9 @@ test_damaged_record(void)
 		put(&items[i], 0);
 	settle();
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
+	open_shard();
 	flip_behind((char *)k->engine, k->enginelen, 9);
 	flip_behind((char *)z->engine, z->enginelen, 9);
-	open_shard();
 	r = (struct shard_range){ .file = file_of(k), .type = 'K' };
 	ASK(e, shard_list(s, &r, see_damaged, &n, &lsn));
 	CU_ASSERT_EQUAL(e, E_OK);
@@ -399,10 +400,10 @@ test_damaged_file(void)
 		put(&items[i], 0);
 	settle();
 	CU_ASSERT_EQUAL(shard_close(s, 1), E_OK);
+	open_shard();
 	/* The length of a record's padding stands before its key. */
 	flip_behind((char *)k->engine, k->enginelen, (size_t)-1 -
 	    k->enginelen);
-	open_shard();
 	for (r = (struct shard_range){ .file = 0 }; r.file < FILES; r.file++) {
 		v = (struct seen){ .most = 1 };
 		ASK(e, shard_list(s, &r, see, &v, &lsn));

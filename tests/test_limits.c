@@ -197,6 +197,27 @@ test_look_tables(void)
 	CU_ASSERT_EQUAL(v.used[LIMIT_DISK], u.used[LIMIT_DISK]);
 }
 
+/* What routers hold counts once all of them have said it. */
+static void
+test_look_routers(void)
+{
+	struct board_actor	*a = board_place(board, 1);
+	struct limits_use	u, v;
+
+	limits_look(&u, board, cat, 0, 0);
+	board_name_seat(a, "router", 0);
+	board_set(a, BC_LIVE_BYTES, 4711);
+	board_set(a, BC_STATE, BOARD_STARTING);
+	limits_look(&v, board, cat, 0, 0);
+	CU_ASSERT_EQUAL(v.used[LIMIT_DISK], -1);
+	board_set(a, BC_STATE, BOARD_READY);
+	limits_look(&v, board, cat, 0, 0);
+	CU_ASSERT_EQUAL(v.used[LIMIT_DISK], u.used[LIMIT_DISK] + 4711);
+	board_name_seat(a, "store", 0);
+	limits_look(&v, board, cat, 0, 0);
+	CU_ASSERT_EQUAL(v.used[LIMIT_DISK], u.used[LIMIT_DISK]);
+}
+
 /* A store that is born anew finds the state that its forerunner saw. */
 static void
 test_stays(void)
@@ -215,6 +236,7 @@ static CU_TestInfo tests[] = {
 	{ "what is not known", test_unknown },
 	{ "what is counted", test_look },
 	{ "which tables count", test_look_tables },
+	{ "what routers hold", test_look_routers },
 	{ "it outlives who looks at it", test_stays },
 	CU_TEST_INFO_NULL
 };

@@ -93,7 +93,15 @@ take(unsigned login, uint64_t pair, int64_t us)
 {
 	uint8_t	tag[KNOWN_TAG] = { (uint8_t)login, (uint8_t)(login >> 8), 1 };
 
-	return places_take(&ps, tag, pair, (mono_t){ us });
+	return places_take(&ps, tag, pair, pair, (mono_t){ us });
+}
+
+static struct place *
+take_from(unsigned login, uint64_t pair, uint64_t from)
+{
+	uint8_t	tag[KNOWN_TAG] = { (uint8_t)login, (uint8_t)(login >> 8), 1 };
+
+	return places_take(&ps, tag, pair, from, (mono_t){ 0 });
 }
 
 static struct place *
@@ -153,6 +161,39 @@ test_pair_holds_two(void)
 	places_leave(a);
 	CU_ASSERT_PTR_NOT_NULL(take(3, 7, 0));
 	CU_ASSERT_PTR_NULL(take(4, 7, 0));
+}
+
+/* An address with many names leaves places to others, as many as it has. */
+static void
+test_yield(void)
+{
+	struct place	*p;
+	unsigned	 i;
+
+	memset(&ps, 0, sizeof(ps));
+	for (i = 0; i < PLACES; i++) {
+		CU_ASSERT_PTR_NULL(places_yield(&ps, 500, 2));	/* room */
+		CU_ASSERT_PTR_NOT_NULL(take_from(i, i, 1));
+	}
+	places_next(&ps)->state = PLACE_RUNS;
+	CU_ASSERT_PTR_NULL(places_yield(&ps, 100, 1));
+	for (i = 0; i < PLACES / 2; i++) {
+		CU_ASSERT_PTR_NULL(take_from(100 + i, 100 + i, 2));
+		p = places_yield(&ps, 100 + i, 2);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+		/* The last to come goes first; what runs never goes. */
+		CU_ASSERT_PTR_EQUAL(p, find(PLACES - 1 - i));
+		places_leave(p);
+		CU_ASSERT_PTR_NOT_NULL(take_from(100 + i, 100 + i, 2));
+	}
+	CU_ASSERT_PTR_NULL(places_yield(&ps, 200, 2));
+	CU_ASSERT_PTR_NULL(places_yield(&ps, 200, 1));
+	CU_ASSERT_PTR_NOT_NULL(places_yield(&ps, 200, 3));
+	/* Who has two already gets nobody's. */
+	places_leave(find(100));
+	CU_ASSERT_PTR_NOT_NULL(take_from(300, 101, 2));
+	CU_ASSERT_PTR_NULL(places_yield(&ps, 101, 3));
+	CU_ASSERT_EQUAL(places_next(&ps)->turn, 2);
 }
 
 static void
@@ -254,6 +295,7 @@ static const CU_TestInfo tests[] = {
 	{ "long passwords", test_long_header },
 	{ "places, in order", test_places },
 	{ "two places for a pair", test_pair_holds_two },
+	{ "an address leaves room", test_yield },
 	{ "who waited too long", test_late },
 	{ "passwords are wiped", test_wiped },
 	{ "failures", test_failures },

@@ -17,7 +17,7 @@
 static void
 test_errors(void)
 {
-	CU_ASSERT(E_OK == 0 && E_NOSPACE == 32 && E_MAX_ == 52 && E_PEER == 40 &&
+	CU_ASSERT(E_OK == 0 && E_NOSPACE == 32 && E_MAX_ == 63 && E_PEER == 40 &&
 	    E_ROLE == 45 && E_AUTHBUSY == 46);
 	CU_ASSERT_STRING_EQUAL(err_name(E_NOTFOUND), "E_NOTFOUND");
 	CU_ASSERT_STRING_EQUAL(err_text(E_NOTFOUND), "no such key");

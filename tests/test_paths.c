@@ -27,7 +27,10 @@ test_find(void)
 		if ((row->on & ON_MQ) != 0)
 			CU_ASSERT(find(row->path, ON_MQ) == row);
 	}
-	CU_ASSERT_PTR_NULL(find("/get", ON_MQ));
+	/* The bare paths of a listener are not those of the other one. */
+	CU_ASSERT_PTR_NULL(find("/hget", ON_MQ));
+	CU_ASSERT_PTR_NULL(find("/evget", ON_DB));
+	CU_ASSERT(find("/get", ON_MQ) != find("/get", ON_DB));
 	CU_ASSERT_PTR_NULL(find("/hustdb/pu", ON_DB));
 	CU_ASSERT_PTR_NULL(find("/hustdb/putt", ON_DB));
 	CU_ASSERT_PTR_NULL(find("/HUSTDB/put", ON_DB));
@@ -140,8 +143,9 @@ test_rows(void)
 		CU_ASSERT_EQUAL(row->required & row->optional, 0);
 		CU_ASSERT_EQUAL((row->required | row->optional) >> 1 >>
 		    (PARAM_MAX_ - 1), 0);
-		CU_ASSERT((row->act == ACT_STATUS || row->act == ACT_TEXT) ==
-		    (row->text[0] != '\0'));
+		/* What has a text answers it; /autost is health without. */
+		CU_ASSERT(row->text[0] == '\0' ? row->act != ACT_TEXT :
+		    row->act == ACT_TEXT || row->act == ACT_STATUS);
 		/* A name has one meaning in a path. */
 		CU_ASSERT_EQUAL(names(row->required | row->optional),
 		    __builtin_popcountll(row->required | row->optional));

@@ -130,6 +130,50 @@ test_steps(void)
 
 /* Written, read back; cut at each length and changed at each byte: refused. */
 static void
+test_goes_on(void)
+{
+	struct sums	s, old;
+	uint64_t	bad;
+	uint8_t		*p, *block = malloc(SUMS_BLOCK);
+	size_t		rest, n;
+	unsigned	i;
+
+	begin();
+	sums_init(&s, 1, engine_tkrzw.base(e));
+	for (i = 0; i < 8; i++) {
+		set_some(100);
+		CU_ASSERT_EQUAL(sums_extend(&s, &io_posix, fd,
+		    engine_tkrzw.size(e), &bad), E_OK);
+		p = sums_bytes(&s, &n);
+		CU_ASSERT_EQUAL(sums_parse(&old, p, n, 2), E_DAMAGED);
+		CU_ASSERT_EQUAL(sums_parse(&old, p, n - 1, 1), E_DAMAGED);
+		CU_ASSERT_EQUAL_FATAL(sums_parse(&old, p, n, 1), E_OK);
+		free(p);
+		set_some(100);
+		CU_ASSERT_EQUAL(sums_extend(&s, &io_posix, fd,
+		    engine_tkrzw.size(e), &bad), E_OK);
+		CU_ASSERT(sums_goes_on(&old, &s, &rest));
+		CU_ASSERT_EQUAL_FATAL(rest, sums_blocks(&old) - 1);
+		CU_ASSERT(pread(fd, block, SUMS_BLOCK, (off_t)rest *
+		    SUMS_BLOCK) > 0);
+		CU_ASSERT(sums_match(&old, rest, block));
+		block[(old.end - 1) % SUMS_BLOCK] ^= 1;
+		CU_ASSERT(!sums_match(&old, rest, block));
+		CU_ASSERT(!sums_goes_on(&s, &old, &rest));
+		if (old.n > 1) {
+			old.block[(size_t)rand() % (old.n - 1)].sum ^= 4;
+			CU_ASSERT(!sums_goes_on(&old, &s, &rest));
+		}
+		old.gen++;
+		CU_ASSERT(!sums_goes_on(&old, &s, &rest));
+		sums_free(&old);
+	}
+	sums_free(&s);
+	free(block);
+	end();
+}
+
+static void
 test_file(void)
 {
 	struct sums	s, t;
@@ -272,6 +316,7 @@ test_first(void)
 
 static const CU_TestInfo tests[] = {
 	{ "summed in steps while it is written to", test_steps },
+	{ "an older state of it", test_goes_on },
 	{ "the file of sums", test_file },
 	{ "a flipped bit is found in its block", test_flips },
 	{ "damage is not signed", test_not_signed },

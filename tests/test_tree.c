@@ -19,6 +19,7 @@
 #include "tests/unit.h"
 
 #define S	1000000LL
+#define UPS	12	/* 2 workers with 2 stores and a router each, both ends */
 
 static char	dir[] = "/tmp/test_tree.XXXXXX";
 static char	path[256];
@@ -49,6 +50,7 @@ set_up(void)
 		return -1;
 	copy("./wharfd", "wharfd");
 	copy("./test_actor_child", "wharf-store");
+	copy("./test_actor_child", "wharf-router");
 	copy("./test_actor_child", "wharf-worker");
 	return 0;
 }
@@ -189,7 +191,7 @@ static void
 start(void)
 {
 	wharfd = spawn(NULL);
-	CU_ASSERT_FATAL(waited("data/events", " up ", 8, 10 * S));
+	CU_ASSERT_FATAL(waited("data/events", " up ", UPS, 10 * S));
 }
 
 static void
@@ -222,7 +224,7 @@ ask(const char *line)
 	return json_loadb(buf, n, 0, NULL);
 }
 
-/* A field of an actor in the status: seat i of stores, then of workers. */
+/* A field of an actor in the status: seat i of stores, routers, workers. */
 static json_int_t
 actor_field(size_t i, const char *key)
 {
@@ -233,6 +235,16 @@ actor_field(size_t i, const char *key)
 	    json_object_get(o, "actors"), i), key));
 	json_decref(o);
 	return v;
+}
+
+/* To one actor: a pid of 0 would mean all of our own process group. */
+static void
+kill_actor(size_t i, int sig)
+{
+	json_int_t	pid = actor_field(i, "pid");
+
+	CU_ASSERT_FATAL(pid > 1);
+	CU_ASSERT_EQUAL(kill((pid_t)pid, sig), 0);
 }
 
 static int
@@ -289,7 +301,7 @@ test_birth(void)
 
 	fresh();
 	start();
-	CU_ASSERT_EQUAL(count("data/events", " ready\n"), 4);
+	CU_ASSERT_EQUAL(count("data/events", " ready\n"), 5);
 	/* Each worker has its own db and mq socket. */
 	CU_ASSERT(waited("data/events", "worker.0 listen", 2, S));
 	CU_ASSERT(waited("data/events", "worker.1 listen", 2, S));
@@ -301,11 +313,11 @@ test_birth(void)
 	CU_ASSERT_EQUAL(stat(in_dir("run/control"), &st), 0);
 	CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
 	CU_ASSERT_EQUAL(stat(in_dir("data/store.1/wal"), &st), 0);
-	CU_ASSERT(actor_state(0, "ready") && actor_state(3, "ready"));
+	CU_ASSERT(actor_state(0, "ready") && actor_state(4, "ready"));
 	stop();
 	CU_ASSERT_EQUAL(stat(in_dir("run/control"), &st), -1);
 	CU_ASSERT_EQUAL(count("log", "exit code 0"), 0);
-	CU_ASSERT_EQUAL(count("log", "stopped after"), 4);
+	CU_ASSERT_EQUAL(count("log", "stopped after"), 5);
 }
 
 static void
@@ -316,8 +328,7 @@ test_kill(void)
 	fresh();
 	start();
 	pid = actor_field(1, "pid");
-	CU_ASSERT_FATAL(pid > 0);
-	kill((pid_t)pid, SIGKILL);
+	kill_actor(1, SIGKILL);
 	CU_ASSERT(waited("data/events", "store.1 ready", 2, S));
 	CU_ASSERT(waited("data/events", "store.1 up", 4, 2 * S));
 	CU_ASSERT(waited("log", "died: signal 9", 1, S));
@@ -332,12 +343,13 @@ test_frozen(void)
 {
 	fresh();
 	start();
-	kill((pid_t)actor_field(2, "pid"), SIGSTOP);
+	CU_ASSERT(waited("data/events", "worker.0 up", 3, 2 * S));
+	kill_actor(3, SIGSTOP);
 	/* The other one takes its sockets meanwhile or at its death. */
 	CU_ASSERT(waited("data/events", "worker.0 ready", 2, 8 * S));
-	CU_ASSERT(waited("data/events", "worker.0 up", 4, 2 * S));
+	CU_ASSERT(waited("data/events", "worker.0 up", 6, 2 * S));
 	CU_ASSERT_EQUAL(count("log", "no heartbeat, killing it"), 1);
-	CU_ASSERT_EQUAL(actor_field(3, "restarts"), 0);
+	CU_ASSERT_EQUAL(actor_field(4, "restarts"), 0);
 	stop();
 }
 
@@ -365,7 +377,7 @@ test_brake_and_lending(void)
 	wharfd = spawn(NULL);
 	CU_ASSERT(waited("data/events", "worker.1 born", 2, 4 * S));
 	CU_ASSERT(waited("log", "braked, next start in 2 s", 1, 2 * S));
-	CU_ASSERT(actor_state(3, "braked"));
+	CU_ASSERT(actor_state(4, "braked"));
 	CU_ASSERT_EQUAL(count("data/events", "worker.0 listen 2 db lent"), 1);
 	CU_ASSERT_EQUAL(count("data/events", "worker.0 listen 4 mq lent"), 1);
 	CU_ASSERT_EQUAL(count("data/events", "unlisten"), 0);
@@ -386,7 +398,7 @@ test_recover(void)
 	CU_ASSERT(waited("data/events", "store.0 born", 2, S));
 	CU_ASSERT(waited("log", "braked, next start in 1 s", 1, S));
 	unlink(in_dir("data/behave.store.0"));
-	CU_ASSERT(waited("data/events", " up ", 8, 10 * S));
+	CU_ASSERT(waited("data/events", " up ", UPS, 10 * S));
 	stop();
 }
 
@@ -471,9 +483,9 @@ test_orphans(void)
 	kill(wharfd, SIGKILL);
 	CU_ASSERT_EQUAL(ended(wharfd, S), -1);
 	wharfd = spawn(NULL);
-	CU_ASSERT(waited("data/events", " up ", 16, 12 * S));
-	CU_ASSERT_EQUAL(count("data/events", " stop\n"), 4);
-	CU_ASSERT_EQUAL(count("log", "supervisor is gone"), 4);
+	CU_ASSERT(waited("data/events", " up ", 2 * UPS, 12 * S));
+	CU_ASSERT_EQUAL(count("data/events", " stop\n"), 5);
+	CU_ASSERT_EQUAL(count("log", "supervisor is gone"), 5);
 	stop();
 }
 
@@ -507,8 +519,8 @@ test_refusals(void)
 	put_file("data/store.0/wal/1.seg", "x");
 	CU_ASSERT(refused(NULL, "not a first start"));
 	unlink(in_dir("data/store.0/wal/1.seg"));
-	put_file("data/NODE", "wharf-node 2\nwhatever\n");
-	CU_ASSERT(refused(NULL, "format 2 is newer"));
+	put_file("data/NODE", "wharf-node 3\nwhatever\n");
+	CU_ASSERT(refused(NULL, "format 3 is newer"));
 	put_file("data/NODE", "wharf-node 1\nid zz\n");
 	CU_ASSERT(refused(NULL, "NODE: damaged"));
 	put_file("data/NODE", "wharf-node 1\nid 1\nstores 49\nfiles 16\n"
@@ -552,7 +564,7 @@ test_reload(void)
 	put_file("conf", "log { level = loud }\n");
 	kill(wharfd, SIGHUP);
 	CU_ASSERT(waited("log", "nothing was changed", 1, S));
-	CU_ASSERT_EQUAL(count("data/events", "reload"), 4);
+	CU_ASSERT_EQUAL(count("data/events", "reload"), 5);
 	write_conf("info");
 	stop();
 }

@@ -187,6 +187,59 @@ test_damage(void)
 	rig_done(&g);
 }
 
+/* A log that stopped with 10 records, of which nothing is needed. */
+static void
+unneeded(struct rig *g, unsigned after)
+{
+	enum err	e;
+
+	g->complete = 1;
+	e = rig_open_next(g, g->copy, after, 11);
+	g->complete = 0;
+	if (after < 10) {
+		CU_ASSERT_EQUAL(e, E_DAMAGED);
+		return;
+	}
+	CU_ASSERT_EQUAL_FATAL(e, E_OK);
+	CU_ASSERT(g->found.torn && g->seen == 0);
+	CU_ASSERT_EQUAL(g->found.error[0], '\0');
+	CU_ASSERT_EQUAL(wal_last(g->w), 10);
+	/* It goes on behind, for later starts as well. */
+	CU_ASSERT_EQUAL(rig_put(g, 3, 1), E_OK);
+	rig_crash(g);
+	CU_ASSERT_EQUAL(rig_open_next(g, g->copy, 10, 11), E_OK);
+	CU_ASSERT(g->seen_first == 11 && g->seen == 13 && !g->wrong);
+	wal_close(g->w);
+}
+
+/* What data files have in full may be damaged, but for what comes after. */
+static void
+test_damage_unneeded(void)
+{
+	struct rig		 g;
+	struct batch_head	 b;
+	size_t			 size, last, off, i;
+	uint8_t			*p;
+	unsigned		 k;
+
+	p = five(&g, WAL_ALWAYS, &size, &last, &b);
+	CU_ASSERT_FATAL(p != NULL);
+	for (k = 0; k < 4; k++) {
+		off = batch_off(p, size, k, &b);
+		for (i = off; i < off + WAL_HEAD + b.payload; i += 7 * STEP) {
+			rig_copy(g.dir, g.copy);
+			p[i] ^= 1;
+			seg_write(g.copy, 1, p, size);
+			p[i] ^= 1;
+			unneeded(&g, 9);
+			unneeded(&g, 10);
+		}
+	}
+	free(p);
+	rig_rmdir(g.copy);
+	rig_done(&g);
+}
+
 /* Under 1s and os a later batch that survived proves nothing. */
 static void
 test_reordered(void)
@@ -573,6 +626,7 @@ test_crash_in_use(void)
 static const CU_TestInfo tests[] = {
 	{ "torn tail", test_torn },
 	{ "damage in the middle", test_damage },
+	{ "damage that is not needed", test_damage_unneeded },
 	{ "reordered writes", test_reordered },
 	{ "damaged bound", test_damaged_bound },
 	{ "missing segment", test_missing },

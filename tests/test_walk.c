@@ -91,6 +91,15 @@ shown(const struct entry *e)
 	    .score = e->score, .expired = e->expired };
 }
 
+/* Of these files nothing is lost. */
+int
+shard_file_lost(const struct shard *sh, unsigned file, unsigned start,
+    unsigned end)
+{
+	(void)sh, (void)file, (void)start, (void)end;
+	return 0;
+}
+
 enum err
 shard_list(struct shard *sh, const struct shard_range *r, index_see *see,
     void *arg, uint64_t *lsn)

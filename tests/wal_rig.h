@@ -75,6 +75,7 @@ struct rig {
 	unsigned	 size;		/* of small values */
 	uint64_t	 node;
 	uint16_t	 store;
+	int		 complete;	/* as wal_conf's */
 	uint64_t	 big_lsn;	/* this record has */
 	size_t		 big_size;	/* such a value */
 	uint64_t	 seen;		/* last LSN replayed */
@@ -366,6 +367,7 @@ rig_open_next(struct rig *g, const char *dir, uint64_t after, uint64_t next)
 	struct wal_conf	c = {
 		.dir = dir, .segment = g->segment, .spares = 2,
 		.sync = g->sync, .node = g->node, .store = g->store,
+		.complete = g->complete,
 		.io = &g->rio.io, .helper = g->helper,
 		.notify = rig_notify, .notify_arg = g,
 	};

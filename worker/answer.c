@@ -10,6 +10,7 @@
 #include "supervisor/metrics.h"
 #include "worker/answer.h"
 #include "worker/linger.h"
+#include "worker/receipt.h"
 #include "worker/value.h"
 #include "worker/watch.h"
 #include "worker/worker.h"
@@ -148,6 +149,11 @@ respond(struct request *r, int http, struct MHD_Response *resp, size_t bytes)
 {
 	count(r, http, bytes);
 	r->state = RS_ANSWERED;
+	if (http != MHD_HTTP_OK)
+		receipt_settle(r, 0);	/* what it took is not in here */
+	if (r->at->tls != NULL && bytes != 0 && r->method != M_HEAD &&
+	    !r->streamed)
+		tls_hold(r->at);
 	if (resp != NULL &&
 	    MHD_queue_response(r->conn, (unsigned)http, resp) == MHD_YES)
 		return 1;
@@ -215,6 +221,21 @@ head_init(struct head *h, const struct request *r, enum err e)
 	h->detail = NULL;
 }
 
+const char *
+answer_detail(const struct frame *f, char out[ANSWER_DETAIL])
+{
+	uint32_t	i;
+
+	if (f->status != E_DAMAGED || f->vallen == 0)
+		return NULL;
+	/* A peer wrote it: no line ends, no end of the header. */
+	for (i = 0; i < f->vallen && i < ANSWER_DETAIL - 1; i++)
+		out[i] = f->val[i] >= ' ' && f->val[i] <= '~' ?
+		    (char)f->val[i] : '?';
+	out[i] = '\0';
+	return out;
+}
+
 int
 answer_status(struct request *r, enum err e, const char *detail)
 {
@@ -223,6 +244,23 @@ answer_status(struct request *r, enum err e, const char *detail)
 	head_init(&h, r, e);
 	h.detail = detail;
 	return answer_empty(r, &h);
+}
+
+int
+answer_refuse(struct request *r, enum err e, const char *detail,
+    const char *const *headers)
+{
+	struct MHD_Response	*resp;
+	struct head		 h;
+
+	if (headers == NULL)
+		return answer_status(r, e, detail);
+	head_init(&h, r, e);
+	h.detail = detail;
+	resp = empty_make(r, &h);
+	for (; resp != NULL && headers[0] != NULL; headers += 2)
+		header_add(resp, headers[0], headers[1]);
+	return respond_once(r, err_http(e), resp, 0);
 }
 
 /* The answer cannot be made; what it would say of a write is done. */
@@ -362,6 +400,7 @@ int
 answer_reply(struct request *r, const struct frame *f)
 {
 	enum err	e = f->status == E_PENDING ? E_INTERNAL : f->status;
+	char		detail[ANSWER_DETAIL];
 	struct head	h;
 
 	watch_answer(r, err_http(e), f->vallen);
@@ -375,6 +414,7 @@ answer_reply(struct request *r, const struct frame *f)
 		return answer_ttl(r, f, &h);
 	if (e == E_OK && f->vallen != 0)
 		return answer_value(r, f, &h);
+	h.detail = answer_detail(f, detail);
 	return answer_empty(r, &h);
 }
 
@@ -399,7 +439,6 @@ answer_hangup(struct request *r)
 void
 answer_raw(struct request *r, enum err e)
 {
-	int		fd = socket_of(r);
 	unsigned	http = (unsigned)err_http(e);
 	char		text[512], version[64] = "", error[160];
 	struct head	h;
@@ -416,7 +455,11 @@ answer_raw(struct request *r, enum err e)
 	    version, http == MHD_HTTP_SERVICE_UNAVAILABLE ?
 	    "Retry-After: 1\r\n" : "", e == E_AUTH ?
 	    "WWW-Authenticate: " AUTH_CHALLENGE "\r\n" : "", error);
-	(void)send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (r->at->tls != NULL)
+		tls_send_last(r->at, text, (size_t)n);
+	else
+		(void)send(socket_of(r), text, (size_t)n,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 	answer_linger(r);
 	r->state = RS_DEAD;
 	count(r, (int)http, 0);

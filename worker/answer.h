@@ -14,8 +14,17 @@
 struct request;
 struct frame;
 
+/*
+ * What a store says of the damage that it met (E_DAMAGED), fit for a header:
+ * out, or NULL when the frame says nothing.
+ */
+#define ANSWER_DETAIL	96u
+const char *answer_detail(const struct frame *, char out[ANSWER_DETAIL]);
 /* No body; detail (or NULL) goes behind the text of Wharf-Error. */
 int	 answer_status(struct request *, enum err, const char *detail);
+/* The same with headers of its own (see plan_done; NULL: none). */
+int	 answer_refuse(struct request *, enum err, const char *detail,
+	    const char *const *headers);
 /* What a store said. */
 int	 answer_reply(struct request *, const struct frame *);
 /*

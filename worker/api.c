@@ -34,11 +34,14 @@ static const char	api_intro[] =
 "small a role is 403 `E_ROLE`, and 503 `E_AUTHBUSY` says that too many passwords\n"
 "wait to be looked at.\n"
 "\n"
-"A refusal has no body. `Wharf-Error: NAME text` says what was wrong; 503 comes\n"
-"with `Retry-After`, 405 with `Allow`. 503: surely not done. 504: it may have been\n"
-"done. The request line and the headers together fit 32 KiB; longer ones are\n"
-"refused by the HTTP library, with 414 or 431 and, as a Content-Length that is\n"
-"no number (400, 413), with a page of its own and without `Wharf-Error`.\n"
+"A refusal has no body. `Wharf-Error: NAME text` says what was wrong, and behind\n"
+"`E_DAMAGED` where: `store.N/FILE slot S`, and `in quarantine` if records of the\n"
+"slot may have been lost. A listing of which entries may have been lost has the\n"
+"header `Wharf-Lost: store.N`. 503 comes with `Retry-After`, 405 with `Allow`. 503:\n"
+"surely not done. 504: it may have been done. The request line and the headers\n"
+"together fit 32 KiB; longer ones are refused by the HTTP library, with 414 or 431\n"
+"and, as a Content-Length that is no number (400, 413), with a page of its own and\n"
+"without `Wharf-Error`.\n"
 "\n"
 "Reads answer `Version: n` with 200, and `Version: 0` with 404 and 412. Writes\n"
 "always answer `Version` and `VerError`: after 200 the record's version, after a\n"
@@ -86,7 +89,8 @@ static const char	api_many[] =
 "\n"
 "Items are independent: each is done or not as its status says, also 503 when its\n"
 "store is away and 504 when that cannot be known. Values beyond `limits.body` bytes\n"
-"of answer are left out, with 413. Items with the same key are done in their order.\n";
+"of answer are left out, with 413. Items with the same key are done in their order.\n"
+"Of a damaged one (500) the bytes are not its value, but say where it lies.\n";
 
 static const char	api_cache[] =
 "\n"
@@ -105,6 +109,52 @@ static const char	api_cache[] =
 "no other limit. Numbers are what Redis takes: no blanks; sums of `hincrbyfloat` have no\n"
 "exponent. Without a cache (`cache.memory=0`) all of it is 500, whatever is asked.\n"
 "Answers wait for no disk.\n";
+
+static const char	api_queue[] =
+"\n"
+"## Queues, topics, tasks\n"
+"\n"
+"`/hustmq/*` works on both listeners, the bare paths are those of the mq listener. A name\n"
+"is a queue or a topic from its first `put`, `set` or `pub`; a command of the other kind,\n"
+"and one for a name that is neither, is 412. Queues and topics are durable, tasks end\n"
+"with the process that keeps them.\n"
+"\n"
+"`get` with `ack=true`: the message is gone when its bytes were handed to the client's\n"
+"socket; when that fails it comes again, so it is delivered at least once. With\n"
+"`ack=false` it stays until its `Ack-Token` is acknowledged, and is delivered again,\n"
+"before all others, when the queue's timeout is over, each time with a token of its own;\n"
+"an earlier one still acknowledges it. Every delivery counts (`Deliveries`); after\n"
+"`maxdeliver` of them the message goes to the queue `dead`, which then must be set. A\n"
+"token of another queue, of a message that is gone, or made up is 412.\n"
+"\n"
+"With `count` above 1 the answer has a line for each message, with token, deliveries and\n"
+"length, that many bytes and a newline:\n"
+"\n"
+"    0:1a2062ff42f0000.1.354b7bff.1dc0319619ba18e7 1 5\n"
+"    hello\n"
+"\n"
+"`wait` lets `get` and `sub` wait; `evget` and `evsub` wait by themselves. Who came first\n"
+"is served first; who hangs up is forgotten, and what was on its way to him goes to the\n"
+"next. After the wait it is 404. When the router dies or the node stops it is 503 for\n"
+"all of them; for `do_get` 504 when its router died.\n"
+"\n"
+"`set` takes a JSON object and changes what is in it; `settings` shows all: `max`,\n"
+"messages that may be ready (0: any number); `lock`; `timeout`, seconds; `maxdeliver`\n"
+"(0: no end); `dead`, a queue; `ttl` and `delay`, seconds, of puts that say none. `timeout`,\n"
+"`max` and `lock` change one of them; in `stat` timeout is in minutes, rounded up. `purge`\n"
+"takes delayed messages along, but none that is out; a queue stays as long as it has\n"
+"messages or settings of its own. With `routers.count` above 1 the queue `dead`, and\n"
+"that of `move`, must be the same router's, else 400.\n"
+"\n"
+"A topic keeps the items sp+1 to ep of `Index: sp-ep`; numbers go from 0 to 10999999 and\n"
+"begin anew. An item that has expired is 404 and goes at the next `pub`. The bare paths\n"
+"answer as one huststore backend does (`Ack-Peer: 0`), with the direct command's own\n"
+"status; `stat` and `stat_all` differ in the order of their members. Answers without a\n"
+"token have an empty `Ack-Token` when `ack` is false.\n"
+"\n"
+"`do_get` waits for a worker's result, `do_post` for a task: the oldest, of `queue` or of\n"
+"any. The result goes to the client that asked and to nobody else; 404: he is gone.\n"
+"When nobody comes within `mq.long_poll` seconds it is 408.\n";
 
 static const char	api_old[] =
 "\n## What is not as in huststore\n"
@@ -266,6 +316,8 @@ body_text(const struct path *row)
 		return "`val`";
 	if ((row->flags & PF_KEYBODY) != 0)
 		return "`key`";
+	if ((row->flags & PF_ITEM) != 0)
+		return "`item`";
 	return (row->flags & PF_ITEMS) != 0 ? "items" : "";
 }
 
@@ -315,6 +367,7 @@ api_print(FILE *f)
 	fputs(api_many, f);
 	fputs(api_lists, f);
 	fputs(api_cache, f);
+	fputs(api_queue, f);
 	fputs(api_old, f);
 	errors_print(f);
 }

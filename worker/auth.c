@@ -9,7 +9,7 @@
  * 3 A password that was checked against a line that is not in auth.file any
  *   more lets nobody in.
  */
-#include <netdb.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@
 #include "supervisor/actor.h"
 #include "supervisor/known.h"
 #include "supervisor/log.h"
+#include "supervisor/secret.h"
 #include "worker/auth.h"
 #include "worker/http.h"
 #include "worker/login.h"
@@ -28,6 +29,8 @@
 #include "worker/worker.h"
 
 _Static_assert(LOGIN_TAG == crypto_shorthash_siphashx24_BYTES, "tags fit");
+
+#define NET_V6	8u	/* bytes of an address */
 
 struct auth {
 	struct users	*users;
@@ -78,38 +81,48 @@ struct peer {
 	char	name[USER_NAME + 1];
 };
 
+static uint64_t
+short_number(const struct auth *a, const void *p, size_t n)
+{
+	uint8_t		tag[LOGIN_TAG];
+	uint64_t	out;
+
+	short_tag(a, tag, p, n);
+	memcpy(&out, tag, sizeof(out));
+	return out;
+}
+
 /* (address, user) as a number; the port does not matter. */
 static uint64_t
 pair_of(const struct auth *a, const struct request *r, const char *name,
     size_t len)
 {
-	struct sockaddr_storage	sa = { 0 };
-	socklen_t		n = sizeof(sa);
-	struct peer		p = { { 0 }, "" };
-	uint8_t			tag[LOGIN_TAG];
-	uint64_t		out;
+	struct peer	p = { { 0 }, "" };
 
-	(void)getpeername(r->at->fd, (struct sockaddr *)&sa, &n);
-	if (sa.ss_family == AF_INET)
-		memcpy(p.addr, &((struct sockaddr_in *)&sa)->sin_addr, 4);
-	else if (sa.ss_family == AF_INET6)
-		memcpy(p.addr, &((struct sockaddr_in6 *)&sa)->sin6_addr, 16);
+	memcpy(p.addr, connection_peer(r->at), sizeof(p.addr));
 	memcpy(p.name, name, len);
-	short_tag(a, tag, &p, sizeof(p));
-	memcpy(&out, tag, sizeof(out));
-	return out;
+	return short_number(a, &p, sizeof(p));
+}
+
+/* The address as a number; of IPv6 its net, for one host has all of that. */
+static uint64_t
+from_of(const struct auth *a, const struct request *r)
+{
+	const struct in6_addr	*ip = connection_peer(r->at);
+
+	return short_number(a, ip, IN6_IS_ADDR_V4MAPPED(ip) ?
+	    sizeof(*ip) : NET_V6);
 }
 
 static void
-host_of(const struct request *r, char out[NI_MAXHOST])
+host_of(const struct request *r, char out[INET6_ADDRSTRLEN])
 {
-	struct sockaddr_storage	sa;
-	socklen_t		n = sizeof(sa);
+	const struct in6_addr	*ip = connection_peer(r->at);
 
-	if (getpeername(r->at->fd, (struct sockaddr *)&sa, &n) == -1 ||
-	    getnameinfo((struct sockaddr *)&sa, n, out, NI_MAXHOST, NULL, 0,
-	    NI_NUMERICHOST) != 0)
-		memcpy(out, "?", 2);
+	if (IN6_IS_ADDR_V4MAPPED(ip))
+		inet_ntop(AF_INET, ip->s6_addr + 12, out, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, ip, out, INET6_ADDRSTRLEN);
 }
 
 /* Roles */
@@ -119,7 +132,7 @@ static void
 audit(const struct request *r, const char *name, int ok)
 {
 	static struct log_limit	lim;
-	char			host[NI_MAXHOST];
+	char			host[INET6_ADDRSTRLEN];
 
 	host_of(r, host);
 	if (ok)
@@ -169,7 +182,7 @@ note_failure(struct auth *a, const struct request *r, const struct place *p)
 {
 	static struct log_limit	lim;
 	unsigned		n;
-	char			host[NI_MAXHOST];
+	char			host[INET6_ADDRSTRLEN];
 
 	board_add(r->w->a.my, BC_AUTH_FAILED, 1);
 	n = places_failed(&a->places, pair_of(a, r, p->name, strlen(p->name)));
@@ -249,6 +262,26 @@ place_fill(struct place *p, const struct login *l, const struct user *u)
 	p->passlen = l->passlen;
 }
 
+/* A place for this login, if need be another address's; NULL. */
+static struct place *
+place_take(struct request *r, const struct login *l,
+    const uint8_t tag[KNOWN_TAG])
+{
+	struct auth	*a = r->w->auth;
+	uint64_t	 pair = pair_of(a, r, l->name, l->namelen);
+	uint64_t	 from = from_of(a, r);
+	struct place	*p = places_take(&a->places, tag, pair, from,
+			    mono_now());
+
+	if (p == NULL &&
+	    (p = places_yield(&a->places, pair, from)) != NULL) {
+		place_answer(p, E_AUTHBUSY);
+		places_leave(p);
+		p = places_take(&a->places, tag, pair, from, mono_now());
+	}
+	return p;
+}
+
 static enum err
 login_wait(struct request *r, const struct login *l, const struct user *u,
     const uint8_t tag[KNOWN_TAG])
@@ -259,9 +292,7 @@ login_wait(struct request *r, const struct login *l, const struct user *u,
 	if (r->w->leaving)	/* MHD must not find any suspended then */
 		return E_AUTHBUSY;
 	if (p == NULL) {
-		p = places_take(&a->places, tag,
-		    pair_of(a, r, l->name, l->namelen), mono_now());
-		if (p == NULL) {
+		if ((p = place_take(r, l, tag)) == NULL) {
 			board_add(r->w->a.my, BC_AUTH_BUSY, 1);
 			return E_AUTHBUSY;
 		}
@@ -364,7 +395,7 @@ auth_users(struct worker *w, int fd)
 void
 auth_init(struct worker *w)
 {
-	struct auth	*a = calloc(1, sizeof(*a));
+	struct auth	*a = secret_new(sizeof(*a));
 
 	if (a == NULL || password_init() == -1)
 		fatalx("worker: users");
@@ -387,7 +418,6 @@ auth_free(struct worker *w)
 	verify_free(a->verify);
 	known_unmap(a->known);
 	users_free(a->users);
-	sodium_memzero(a, sizeof(*a));
-	free(a);
+	secret_drop(a, sizeof(*a));
 	w->auth = NULL;
 }

@@ -1,5 +1,5 @@
 /*
- * call.c: the way of a message to a store, and of its answer or of the news
+ * call.c: the way of a message to a store or router, and of its answer or of the news
  * that there will be none, to the request (single.c) or the plan (plan.c) that
  * sent it.
  */
@@ -7,6 +7,7 @@
 #include "worker/call.h"
 #include "worker/listener.h"
 #include "worker/plan_impl.h"
+#include "worker/queue.h"
 #include "worker/single.h"
 #include "worker/worker.h"
 
@@ -61,12 +62,18 @@ call_pass(struct call *c, struct link *link, struct frame *f)
 	return e;
 }
 
+static struct link *
+call_link(struct worker *w, unsigned to)
+{
+	return to & TO_ROUTER ? w->routers[to & ~TO_ROUTER] : w->stores[to];
+}
+
 enum err
-call_send(struct call *c, unsigned store, struct frame *f)
+call_send(struct call *c, unsigned to, struct frame *f)
 {
 	struct request	*r = c->r;
 	struct worker	*w = r->w;
-	struct link	*link = w->stores[store];
+	struct link	*link = call_link(w, to);
 	enum err	 e;
 
 	if (link == NULL || w->leaving)
@@ -100,12 +107,14 @@ call_drop(struct call *c)
 }
 
 void
-call_tell(struct worker *w, unsigned store, struct frame *f)
+call_tell(struct worker *w, unsigned to, struct frame *f)
 {
+	struct link	*link = call_link(w, to);
+
 	f->id = 0;
 	f->deadline = frame_deadline(mono_add(mono_now(), w->deadline_us));
-	if (w->stores[store] != NULL)
-		(void)link_send(w->stores[store], f);
+	if (link != NULL)
+		(void)link_send(link, f);
 }
 
 /*
@@ -138,6 +147,7 @@ call_on_reply(struct actor *a, const struct msg *m)
 	c = pending_take(w->pending, m->f.id, link_id(m->link));
 	if (c == NULL) {
 		board_add(a->my, BC_LATE, 1);
+		queue_late(w, m);
 		return E_OK;
 	}
 	c->open = 0;

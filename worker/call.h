@@ -1,5 +1,5 @@
 /*
- * call.h: messages to stores on which a request waits: its one message, or the
+ * call.h: messages to stores and routers on which a request waits: its one message, or the
  * parts of its plan.  A call is in the pending table, under the deadline of
  * its request, from call_send until its answer or its loss.
  */
@@ -20,6 +20,8 @@ struct request;
 struct worker;
 
 #define CALL_WHOLE	0xffu		/* not a part of a plan */
+/* Who is asked: a store's number, or this and a router's. */
+#define TO_ROUTER	0x100u
 
 struct call {
 	struct request	*r;
@@ -32,18 +34,18 @@ struct call {
 };
 
 /*
- * Sends the frame of this call to a store; fills in its id and deadline.
+ * Sends the frame of this call to a store or router; fills in its id and deadline.
  * c->r and c->part are set.  When the link has no room the call waits for it:
  * then f must stay until the end of the call, if it is a part's.  E_OK, or it
  * is not under way: E_NOTREADY, E_TIMEOUT, E_NOMEM, E_STALE.
  */
-enum err	 call_send(struct call *, unsigned store, struct frame *f);
+enum err	 call_send(struct call *, unsigned to, struct frame *f);
 /* Nobody waits for its answer any more. */
 void		 call_drop(struct call *);
 /* A message whose answer nobody waits for, and which may be lost. */
-void		 call_tell(struct worker *, unsigned store, struct frame *);
+void		 call_tell(struct worker *, unsigned to, struct frame *);
 
-/* A store's reply (the handler of its messages). */
+/* A reply (the handler of the messages of stores and routers). */
 enum err	 call_on_reply(struct actor *, const struct msg *);
 /* A link is gone: who waits for it is told. */
 void		 calls_on_link_down(struct worker *, uint64_t link);

@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "supervisor/access.h"
@@ -49,6 +50,33 @@ connection_still_may(struct worker *w, struct connection *at)
 	if (getpeername(at->fd, (struct sockaddr *)&sa, &len) == -1)
 		return access_count(w->access) == 0;
 	return connection_may(w, (struct sockaddr *)&sa);
+}
+
+static void
+peer_of(struct in6_addr *out, const struct sockaddr_storage *sa)
+{
+	static const uint8_t	mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (sa->ss_family == AF_INET6)
+		*out = ((const struct sockaddr_in6 *)sa)->sin6_addr;
+	else if (sa->ss_family == AF_INET) {
+		memcpy(out->s6_addr, mapped, sizeof(mapped));
+		memcpy(out->s6_addr + sizeof(mapped),
+		    &((const struct sockaddr_in *)sa)->sin_addr, 4);
+	}
+}
+
+const struct in6_addr *
+connection_peer(struct connection *at)
+{
+	struct sockaddr_storage	sa;
+	socklen_t		len = sizeof(sa);
+
+	if (!at->peered &&
+	    getpeername(at->fd, (struct sockaddr *)&sa, &len) == 0)
+		peer_of(&at->peer, &sa);
+	at->peered = 1;
+	return &at->peer;
 }
 
 struct connection *

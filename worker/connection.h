@@ -4,6 +4,7 @@
 #ifndef WORKER_CONNECTION_H
 #define WORKER_CONNECTION_H
 
+#include <netinet/in.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include "proto/clock.h"
 
 struct request;
+struct tls_conn;
 struct user;
 struct worker;
 
@@ -22,6 +24,9 @@ struct connection {
 	struct request		*open;		/* the request at hand */
 	int			 linger;	/* duplicate of the socket, or -1 */
 	int			 fd;
+	struct in6_addr		 peer;		/* once it was asked for */
+	int			 peered;
+	struct tls_conn		*tls;		/* NULL: it is plain */
 	unsigned		 listed;	/* by which list it was let in */
 	/* Its last login that was good, see auth.c; users 0: none. */
 	uint8_t			 login[LOGIN_TAG];
@@ -39,6 +44,11 @@ struct connection {
 int	 connection_may(struct worker *, const struct sockaddr *);
 /* The same for one that is here, asked again when the list is a new one. */
 int	 connection_still_may(struct worker *, struct connection *);
+/*
+ * The client's address, that of IPv4 as ::ffff:a.b.c.d; :: when it hung up
+ * before it was asked for the first time.
+ */
+const struct in6_addr *connection_peer(struct connection *);
 /* NULL without memory; the first request's failure says so then. */
 struct connection *connection_new(struct worker *, struct MHD_Connection *);
 /* What a refused upload still sends is read away after this. */

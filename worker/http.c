@@ -22,6 +22,8 @@
 #include "worker/body.h"
 #include "worker/http.h"
 #include "worker/plan_impl.h"
+#include "worker/queue.h"
+#include "worker/receipt.h"
 #include "worker/single.h"
 #include "worker/worker.h"
 
@@ -61,6 +63,7 @@ request_free(struct request *r)
 		plan_forget(r);
 	else
 		call_drop(&r->call);
+	receipt_settle(r, 0);
 	if (r->stands)
 		r->l->standing--;
 	body_free(r);
@@ -116,13 +119,16 @@ http_on_connection(void *cls, struct MHD_Connection *conn, void **context,
 	struct connection	*at = *context;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*context = connection_new(l->w, conn);
+		*context = at = connection_new(l->w, conn);
+		if (l->tls && at != NULL)
+			tls_begin(l, at, conn);
 		return;
 	}
 	if (at == NULL)
 		return;
 	if (at->open != NULL)
 		request_free(at->open);
+	tls_end(at);
 	connection_free(l->w, at);
 	*context = NULL;
 }
@@ -190,6 +196,7 @@ http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 		answer_raw(r, r->urilen > LISTENER_POOL / 2 ? E_URI :
 		    E_HEADERS);
 	r->l->moved = 1;
+	receipt_settle(r, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	connection_quiet(r->w, r->at);
 	request_free(r);
 	*con_cls = NULL;
@@ -267,13 +274,15 @@ body_param(const struct path *path)
 {
 	if ((path->flags & PF_BODY) != 0)
 		return B(P_VAL);
+	if ((path->flags & PF_ITEM) != 0)
+		return B(P_ITEM);
 	return (path->flags & PF_KEYBODY) != 0 ? B(P_KEY) : 0;
 }
 
 static int
 takes_body(const struct path *path)
 {
-	return (path->flags & (PF_BODY | PF_KEYBODY | PF_ITEMS)) != 0;
+	return (path->flags & (PF_BODY | PF_KEYBODY | PF_ITEM | PF_ITEMS)) != 0;
 }
 
 /* Which parameters there are (contract 0, Body; W32). */
@@ -336,7 +345,8 @@ verdict(const struct request *r, int has_body, const char **detail)
 		return E_NOPATH;
 	if (path->act == ACT_CACHE && !r->w->cache)
 		return E_CACHE_OFF;
-	if (path_asks(path) && (r->w->nup == 0 || r->w->leaving))
+	if (path_asks(path) && (r->w->leaving ||
+	    (path->act == ACT_QUEUE ? r->w->nrup : r->w->nup) == 0))
 		return E_NOTREADY;
 	if (r->auth != E_OK)
 		return r->auth;
@@ -348,7 +358,8 @@ verdict(const struct request *r, int has_body, const char **detail)
 static enum MHD_Result
 refuse(struct request *r, enum err e, const char *detail)
 {
-	return answer_status(r, e, detail) ? MHD_YES : MHD_NO;
+	return answer_refuse(r, e, detail, queue_refusal(r)) ? MHD_YES :
+	    MHD_NO;
 }
 
 /* Before the body: MHD closes after the answer, the client may still send. */
@@ -431,7 +442,7 @@ static void
 request_wait(struct request *r)
 {
 	r->state = RS_SENT;
-	if (r->l->standing >= STANDING_MAX) {
+	if (r->parks || r->l->standing >= STANDING_MAX) {
 		http_suspend(r);
 		return;
 	}
@@ -484,7 +495,8 @@ request_run(struct request *r)
 		return request_finish(r, r->refused, r->refused_by);
 	if ((e = verdict(r, r->got > 0, &detail)) != E_OK)
 		return request_finish(r, e, detail);
-	if (r->path->act == ACT_STATUS && r->w->nup < r->w->nstores)
+	if (r->path->act == ACT_STATUS && (r->w->nup < r->w->nstores ||
+	    r->w->nrup < r->w->nrouters))
 		e = E_NOTREADY;
 	else if (path_asks(r->path))
 		return request_ask(r);

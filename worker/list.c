@@ -13,6 +13,7 @@
 #include "proto/base64.h"
 #include "proto/msg_list.h"
 #include "proto/slot.h"
+#include "worker/answer.h"
 #include "worker/args.h"
 #include "worker/brief.h"
 #include "worker/cursor.h"
@@ -35,6 +36,7 @@ struct listing {
 	uint8_t		 async, by_cursor;
 	uint8_t		 found;		/* a store has the table */
 	uint8_t		 full;		/* no room for more text */
+	uint64_t	 lost;		/* stores (bits) that lack entries */
 	uint8_t		 wire[LIST_ASK_SIZE];
 	uint8_t		 after[ENTRY_AFTER];
 };
@@ -310,12 +312,27 @@ listing_next(struct listing *l, const struct request *r,
 	return *more && (lacks || l->async);
 }
 
+/* Where what is listed may lack something. */
+static void
+lost_text(const struct listing *l, char *out, size_t max)
+{
+	unsigned	s;
+	size_t		n = 0;
+
+	for (s = 0; s < STORES_MAX && n < max; s++)
+		if (l->lost >> s & 1)
+			n += (size_t)snprintf(out + n, max - n, "%sstore.%u",
+			    n == 0 ? "" : " ", s);
+}
+
 static void
 listing_finish(struct request *r, struct listing *l, int more)
 {
 	char		 keys[16], total[24], cursor[CURSOR_TEXT] = "0";
+	char		 lost[STORES_MAX * 9];
 	const char	*headers[] = { "Keys", keys, "TotalCount", total,
-			    "Cursor", cursor, NULL };
+			    NULL, NULL, NULL, NULL, NULL };
+	unsigned	 n = 4;
 
 	json_raw(&l->out, "]");
 	(void)snprintf(keys, sizeof(keys), "%u", l->count);
@@ -324,8 +341,15 @@ listing_finish(struct request *r, struct listing *l, int more)
 	if (more)
 		cursor_text(&l->at, cursor);
 	/* Without an entry an offset has led to no place. */
-	if (l->async || (l->size == 0 && !l->by_cursor))
-		headers[4] = NULL;
+	if (!l->async && (l->size != 0 || l->by_cursor)) {
+		headers[n++] = "Cursor";
+		headers[n++] = cursor;
+	}
+	if (l->lost != 0) {
+		lost_text(l, lost, sizeof(lost));
+		headers[n++] = "Wharf-Lost";
+		headers[n++] = lost;
+	}
 	brief_text(r, &l->out, headers);
 }
 
@@ -335,10 +359,13 @@ list_reply(struct request *r, unsigned part, const struct frame *f)
 	struct listing		*l = r->plan_data;
 	struct list_head	 h;
 	enum err		 e = answer_take(l, r, f, &h);
+	char			 detail[ANSWER_DETAIL];
 	int			 more;
 
 	(void)part;
 	l->total += h.total;
+	if (h.flags & LIST_LOST)
+		l->lost |= UINT64_C(1) << l->store;
 	if (e == E_OK && l->full && l->count == 0)
 		e = E_NOMEM;
 	if (e == E_OK && (h.flags & LIST_MORE) != 0 && h.count == 0 &&
@@ -352,7 +379,7 @@ list_reply(struct request *r, unsigned part, const struct frame *f)
 	    l->total <= (uint64_t)params_num(&r->par, P_OFFSET))
 		e = E_SNAPSHOT;
 	if (e != E_OK)
-		plan_fail(r, e, NULL);
+		plan_fail(r, e, answer_detail(f, detail));
 	else
 		listing_finish(r, l, more);
 }

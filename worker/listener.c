@@ -77,6 +77,8 @@ mhd_log(void *arg, const char *fmt, va_list ap)
 			l->starved = listener_connections(l);
 	} else
 		log_debug("http: %s", text);
+	if (strstr(text, "handshake message") != NULL)
+		tls_failed(l);
 }
 
 /* For MHD a connection whose request stands is an idle one, too. */
@@ -101,11 +103,14 @@ on_accept(void *arg, const struct sockaddr *sa, socklen_t len)
 static struct MHD_Daemon *
 daemon_start(struct listener *l, int fd)
 {
-	const struct conf	*c = l->w->a.conf;
+	const struct conf		*c = l->w->a.conf;
+	static struct MHD_OptionItem	 none = { MHD_OPTION_END, 0, NULL };
+	/* TURBO saves a shutdown, with TLS the client's proof of the end. */
+	unsigned			 flags = l->tls ? MHD_USE_TLS :
+					    MHD_USE_TURBO;
 
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
-	    MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, on_accept, l,
-	    http_on_request, l,
+	return MHD_start_daemon(flags | MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
+	    MHD_ALLOW_SUSPEND_RESUME, 0, on_accept, l, http_on_request, l,
 	    MHD_OPTION_EXTERNAL_LOGGER, mhd_log, l,
 	    MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
@@ -116,26 +121,30 @@ daemon_start(struct listener *l, int fd)
 	    MHD_OPTION_URI_LOG_CALLBACK, http_on_uri, l,
 	    MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, l,
 	    MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, l,
+	    MHD_OPTION_ARRAY, l->tls ? tls_options() : &none,
 	    MHD_OPTION_END);
 }
 
 /*
- * Descriptors are for db, mq, as many lent sockets, and a share of them for
- * everything else: a worker without any could not take its next link.
+ * Descriptors are for db, mq, with TLS and without, as many lent sockets, and a
+ * share of them for everything else: a worker without any could not take its
+ * next link.
  */
 static unsigned
 listener_limit(const struct conf *c)
 {
 	unsigned	limit = (unsigned)conf_int(c, CONF_WORKERS_CONNECTIONS);
+	unsigned	shares = conf_str(c, CONF_TLS_CERTIFICATE)[0] == '\0' ?
+			    5 : 9;
 	struct rlimit	rl;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / 5 < limit)
-		limit = (unsigned)(rl.rlim_cur / 5);
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur / shares < limit)
+		limit = (unsigned)(rl.rlim_cur / shares);
 	return limit > 0 ? limit : 1;
 }
 
 void
-listener_open(struct worker *w, uint64_t id, unsigned on, int fd)
+listener_open(struct worker *w, uint64_t id, unsigned on, int tls, int fd)
 {
 	struct listener	*l = calloc(1, sizeof(*l));
 
@@ -144,6 +153,8 @@ listener_open(struct worker *w, uint64_t id, unsigned on, int fd)
 	l->w = w;
 	l->id = id;
 	l->on = on;
+	l->tls = tls;
+	TAILQ_INIT(&l->shaking);
 	l->limit = listener_limit(w->a.conf);
 	if ((l->mhd = daemon_start(l, fd)) == NULL) {
 		log_warnx("http: cannot serve socket %llu",
@@ -225,6 +236,7 @@ listener_round(struct listener *l)
 {
 	l->ready = l->begun = l->moved = 0;
 	(void)MHD_run(l->mhd);
+	tls_park(l);
 	listener_look_full(l);
 }
 

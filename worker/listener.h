@@ -9,6 +9,8 @@
 #include <microhttpd.h>
 #include <ev.h>
 
+#include "worker/tls.h"
+
 struct worker;
 
 #define IDLE_EXTRA	5	/* seconds past limits.upload_idle */
@@ -26,6 +28,9 @@ struct listener {
 	struct MHD_Daemon	*mhd;
 	uint64_t		 id;		/* the supervisor's number */
 	unsigned		 on;		/* ON_DB or ON_MQ */
+	int			 tls;
+	struct tls_queue	 shaking;	/* handshakes that MHD runs */
+	struct tls_conn		*shook;		/* read or wrote last, or NULL */
 	unsigned		 limit;		/* connections */
 	int			 full;		/* it was reached */
 	unsigned		 starved;	/* connections when descriptors ended */
@@ -40,7 +45,8 @@ struct listener {
 };
 
 /* Takes fd; failure is logged and leaves the others alone. */
-void	 listener_open(struct worker *, uint64_t id, unsigned on, int fd);
+void	 listener_open(struct worker *, uint64_t id, unsigned on, int tls,
+	    int fd);
 /* Accepts no more; ends when its last connection does. */
 void	 listener_close(struct listener *);
 struct listener *listener_find(struct worker *, uint64_t id);

@@ -235,7 +235,7 @@ many_measure(const struct request *r, struct many *m)
 
 	for (i = 0; i < m->count; i++) {
 		it = &m->items[i];
-		if (it->status != E_OK)
+		if (it->status != E_OK && it->status != E_DAMAGED)
 			it->vallen = 0;
 		if (it->vallen + ANSWER_LINE + all > r->w->body_max &&
 		    it->vallen != 0) {

@@ -49,6 +49,7 @@ enum path_act {
 	/* Plans: a row of plans[] in plan.c each. */
 	ACT_PLAN,
 	ACT_LIST = ACT_PLAN, ACT_MANY, ACT_STAT, ACT_EXPORT, ACT_TASK,
+	ACT_QUEUE,	/* asks routers; the others ask stores */
 	ACT_MAX_
 };
 
@@ -63,6 +64,8 @@ enum path_flags {
 	PF_TTL		= 1 << 7,
 	PF_ITEMS	= 1 << 8,
 	PF_REVERSE	= 1 << 9,
+	PF_ITEM		= 1 << 10,
+	PF_WAIT		= 1 << 11,
 	PF_OPEN		= 1 << 14,
 	PF_ADMIN	= 1 << 15
 };
@@ -124,6 +127,8 @@ path_body_most(const struct path *row)
 {
 	if ((row->flags & PF_KEYBODY) != 0)
 		return KEY_MAX;
+	if (row->msg == MSG_TASK_ASK || row->msg == MSG_TASK_CLAIM)
+		return TASK_BODY_MAX;
 	if (row->act != ACT_CACHE || (row->flags & PF_BODY) == 0)
 		return UINT64_MAX;
 	return (row->flags & PF_NUMBER) != 0 ? CACHE_TEXT_MAX : CACHED_MAX;
@@ -132,6 +137,8 @@ path_body_most(const struct path *row)
 static inline enum err
 path_body_error(const struct path *row)
 {
+	if (row->act == ACT_QUEUE)
+		return E_TASKS_FULL;
 	return (row->flags & PF_KEYBODY) != 0 ? E_PARAM : E_CACHE_VALUE;
 }
 

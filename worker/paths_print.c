@@ -25,6 +25,7 @@ static const struct word	flag_words[] = {
 	{ PF_CODED, "coded" }, { PF_PLAIN, "plain" },
 	{ PF_KEYBODY, "keybody" }, { PF_NUMBER, "number" },
 	{ PF_TTL, "ttl" }, { PF_ITEMS, "items" }, { PF_REVERSE, "reverse" },
+	{ PF_ITEM, "item" }, { PF_WAIT, "wait" },
 	{ PF_OPEN, "open" }, { PF_ADMIN, "admin" },
 	{ 0, NULL }
 };
@@ -33,7 +34,7 @@ static const char *const	act_words[ACT_MAX_] = {
 	[ACT_STATUS] = "status", [ACT_TEXT] = "text",
 	[ACT_TABLE] = "table", [ACT_METRICS] = "metrics", [ACT_LIST] = "list",
 	[ACT_MANY] = "many", [ACT_STAT] = "stat", [ACT_EXPORT] = "export",
-	[ACT_TASK] = "task"
+	[ACT_TASK] = "task", [ACT_QUEUE] = "queue"
 };
 static const char *const	type_words[] = {
 	[PT_KEY] = "KEY", [PT_RAW] = "RAW", [PT_NAME] = "NAME",

@@ -17,27 +17,67 @@ places_find(struct places *ps, const uint8_t tag[KNOWN_TAG])
 	return NULL;
 }
 
+static unsigned
+held_from(const struct places *ps, uint64_t from)
+{
+	const struct place	*p;
+	unsigned		 n = 0;
+
+	for (p = ps->place; p < ps->place + PLACES; p++)
+		n += p->state != PLACE_FREE && p->from == from;
+	return n;
+}
+
+static unsigned
+held_by(const struct places *ps, uint64_t pair)
+{
+	const struct place	*p;
+	unsigned		 n = 0;
+
+	for (p = ps->place; p < ps->place + PLACES; p++)
+		n += p->state != PLACE_FREE && p->pair == pair;
+	return n;
+}
+
 struct place *
 places_take(struct places *ps, const uint8_t tag[KNOWN_TAG], uint64_t pair,
-    mono_t now)
+    uint64_t from, mono_t now)
 {
 	struct place	*p, *free = NULL;
-	unsigned	 held = 0;
 
-	for (p = ps->place; p < ps->place + PLACES; p++) {
+	for (p = ps->place; p < ps->place + PLACES; p++)
 		if (p->state == PLACE_FREE)
 			free = p;
-		else if (p->pair == pair)
-			held++;
-	}
-	if (free == NULL || held >= PLACES_EACH)
+	if (free == NULL || held_by(ps, pair) >= PLACES_EACH)
 		return NULL;
 	memcpy(free->tag, tag, KNOWN_TAG);
 	free->state = PLACE_WAITS;
 	free->pair = pair;
+	free->from = from;
 	free->turn = ++ps->turn;
 	free->since = now;
 	return free;
+}
+
+struct place *
+places_yield(struct places *ps, uint64_t pair, uint64_t from)
+{
+	struct place	*p, *last = NULL;
+	unsigned	 most = held_from(ps, from) + 2, n;
+
+	if (held_by(ps, pair) >= PLACES_EACH)
+		return NULL;
+	for (p = ps->place; p < ps->place + PLACES; p++) {
+		if (p->state == PLACE_FREE)
+			return NULL;
+		n = held_from(ps, p->from);
+		if (p->state != PLACE_WAITS || n < most || (n == most &&
+		    last != NULL && p->turn < last->turn))
+			continue;
+		most = n;
+		last = p;
+	}
+	return last;
 }
 
 struct place *

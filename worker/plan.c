@@ -35,6 +35,7 @@ static const struct plan_ops *const	plans[ACT_MAX_] = {
 	[ACT_STAT] = &plan_stat,
 	[ACT_EXPORT] = &plan_export,
 	[ACT_TASK] = &plan_task,
+	[ACT_QUEUE] = &plan_queue,
 };
 
 static void
@@ -152,13 +153,14 @@ plan_lost(struct request *r, unsigned part, enum err e)
 }
 
 enum err
-plan_send(struct request *r, unsigned store, unsigned part, struct frame *f)
+plan_send(struct request *r, unsigned to, unsigned part, struct frame *f)
 {
 	struct plan	*p = r->plan;
 	struct part	*at;
 	enum err	 e;
 
-	assert(part < PLAN_PARTS && store < r->w->nstores);
+	assert(part < PLAN_PARTS && (to & ~TO_ROUTER) <
+	    (to & TO_ROUTER ? r->w->nrouters : r->w->nstores));
 	if (mono_diff(mono_now(), r->due) <= 0)
 		return E_TIMEOUT;
 	if (p->parts[part] == NULL &&
@@ -169,7 +171,7 @@ plan_send(struct request *r, unsigned store, unsigned part, struct frame *f)
 	at->call.r = r;
 	at->call.part = (uint8_t)part;
 	at->f = *f;
-	if ((e = call_send(&at->call, store, &at->f)) == E_OK)
+	if ((e = call_send(&at->call, to, &at->f)) == E_OK)
 		p->open++;
 	f->id = at->f.id;
 	f->deadline = at->f.deadline;
@@ -211,6 +213,18 @@ plan_fail(struct request *r, enum err e, const char *detail)
 	p->busy++;
 	plan_end(p);
 	(void)answer_status(r, e, detail);
+	plan_leave(p);
+}
+
+void
+plan_refuse(struct request *r, enum err e, const char *detail,
+    const char *const *headers)
+{
+	struct plan	*p = r->plan;
+
+	p->busy++;
+	plan_end(p);
+	(void)answer_refuse(r, e, detail, headers);
 	plan_leave(p);
 }
 

@@ -35,13 +35,13 @@ struct plan_ops {
 };
 
 /*
- * Sends a frame to a store as this part (0..PLAN_PARTS-1); fills in id and
+ * Sends a frame to a store or router (call.h) as this part (0..PLAN_PARTS-1); fills in id and
  * deadline; what tab, key and val point to must stay until the part's answer
  * or loss came (it may have to wait for room on the link).  E_OK or an error,
  * and then the part is not under way.  Texts of r->par and r->body stay.
  */
 #define PLAN_PARTS	64u
-enum err	 plan_send(struct request *, unsigned store, unsigned part,
+enum err	 plan_send(struct request *, unsigned to, unsigned part,
 		    struct frame *);
 /*
  * Takes n bytes of the worker's budget for what the plan keeps; they are given
@@ -53,7 +53,7 @@ enum err	 plan_hold(struct request *, size_t n);
 unsigned	 plan_open(const struct request *);
 /*
  * Gives up what is under way and answers; the caller must not touch request or
- * plan_data after it, and detail is static.  With body (malloc'ed, taken over,
+ * plan_data after it.  With body (malloc'ed, taken over,
  * may be NULL with n 0): Content-Type type; headers: name, value pairs, ended
  * by NULL, or NULL.
  */
@@ -61,11 +61,16 @@ void		 plan_fail(struct request *, enum err, const char *detail);
 void		 plan_done(struct request *, uint8_t *body, size_t n,
 		    const char *type, const char *const *headers);
 
+/* As plan_fail, with headers of its own. */
+void		 plan_refuse(struct request *, enum err, const char *detail,
+		    const char *const *headers);
+
 /* The plans there are; a row of paths.def names one by its action (ACT_LIST ...). */
 extern const struct plan_ops	plan_list;	/* list.c: keys, hkeys, ... */
 extern const struct plan_ops	plan_many;	/* many.c: mget, mput */
 extern const struct plan_ops	plan_stat;	/* stat.c: stat, stat_all, hlen ... */
 extern const struct plan_ops	plan_export;	/* export.c: export */
+extern const struct plan_ops	plan_queue;	/* queue.c: queues, topics, tasks */
 extern const struct plan_ops	plan_task;	/* task.c: task_status, task_info */
 
 #endif

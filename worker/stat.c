@@ -9,6 +9,7 @@
 
 #include "proto/msg_stat.h"
 #include "proto/slot.h"
+#include "worker/answer.h"
 #include "worker/args.h"
 #include "worker/brief.h"
 #include "worker/info.h"
@@ -219,6 +220,7 @@ stat_reply(struct request *r, unsigned part, const struct frame *f)
 {
 	struct json	j;
 	enum err	e = f->status;
+	char		detail[ANSWER_DETAIL];
 
 	(void)part;
 	if (e == E_NOTFOUND && r->path->msg == MSG_STORE_STAT) {
@@ -240,7 +242,7 @@ stat_reply(struct request *r, unsigned part, const struct frame *f)
 		return;
 	}
 	json_free(&j);
-	plan_fail(r, e, NULL);
+	plan_fail(r, e, answer_detail(f, detail));
 }
 
 static void

@@ -14,6 +14,7 @@
 
 #include "supervisor/log.h"
 #include "supervisor/password.h"
+#include "supervisor/secret.h"
 #include "worker/verify.h"
 
 struct verify {
@@ -79,7 +80,7 @@ on_answer(struct ev_loop *loop, struct ev_async *w, int revents)
 struct verify *
 verify_new(struct ev_loop *loop, void (*done)(void *, int), void *arg)
 {
-	struct verify	*v = calloc(1, sizeof(*v));
+	struct verify	*v = secret_new(sizeof(*v));
 
 	if (v == NULL)
 		return NULL;
@@ -109,8 +110,7 @@ verify_free(struct verify *v)
 	ev_async_stop(v->loop, &v->answer);
 	pthread_cond_destroy(&v->wake);
 	pthread_mutex_destroy(&v->lock);
-	explicit_bzero(v, sizeof(*v));
-	free(v);
+	secret_drop(v, sizeof(*v));
 }
 
 int

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/msg_ctl.h"
 #include "supervisor/access.h"
 #include "supervisor/log.h"
 #include "worker/answer.h"
@@ -19,6 +20,7 @@
 #include "worker/body.h"
 #include "worker/http.h"
 #include "worker/linger.h"
+#include "worker/queue.h"
 #include "worker/worker.h"
 
 #define TICK		0.25	/* seconds between looks at slow uploads */
@@ -27,9 +29,11 @@
 static struct worker	*self;
 
 static const struct handler worker_table[MSG_MAX] = {
-/* What a store answers to whatever it was asked. */
+/* What stores and routers answer to whatever they were asked. */
 #define MSG_STORE(name, num, from, tab, kmin, kmax, vmax, fn) \
 	[num] = { call_on_reply, FROM_STORE },
+#define MSG_ROUTER(name, num, from, tab, kmin, kmax, vmax, fn) \
+	[num] = { call_on_reply, FROM_ROUTER },
 #include "proto/msg.def"
 };
 
@@ -70,28 +74,45 @@ settings_take(struct worker *w)
 		w->body_max = w->budget.max;
 }
 
+/* The place of its other end among stores or routers; NULL: it has none. */
+static struct link **
+link_place(struct worker *w, const struct link *link, unsigned **up)
+{
+	unsigned	seat = link_seat(link);
+
+	if (link_from(link) == FROM_STORE && seat < w->nstores) {
+		*up = &w->nup;
+		return &w->stores[seat];
+	}
+	if (link_from(link) == FROM_ROUTER && seat < w->nrouters) {
+		*up = &w->nrup;
+		return &w->routers[seat];
+	}
+	return NULL;
+}
+
 static void
 on_link_up(struct actor *a, struct link *link)
 {
-	struct worker	*w = a->self;
-	unsigned	 seat = link_seat(link);
+	struct link	**place;
+	unsigned	 *up;
 
-	if (link_from(link) != FROM_STORE || seat >= w->nstores)
+	if ((place = link_place(a->self, link, &up)) == NULL)
 		return;
-	if (w->stores[seat] == NULL)
-		w->nup++;
-	w->stores[seat] = link;
+	*up += *place == NULL;
+	*place = link;
 }
 
 static void
 on_link_down(struct actor *a, struct link *link)
 {
 	struct worker	*w = a->self;
-	unsigned	 seat = link_seat(link);
+	struct link	**place;
+	unsigned	 *up;
 
-	if (seat < w->nstores && w->stores[seat] == link) {
-		w->stores[seat] = NULL;
-		w->nup--;
+	if ((place = link_place(w, link, &up)) != NULL && *place == link) {
+		*place = NULL;
+		--*up;
 	}
 	calls_on_link_down(w, link_id(link));
 }
@@ -111,13 +132,16 @@ on_expects(struct actor *a)
 }
 
 static void
-on_listen(struct actor *a, uint64_t id, int mq, int lent, int fd)
+on_listen(struct actor *a, uint64_t id, int kind, int lent, int fd)
 {
 	struct worker	*w = a->self;
+	unsigned	 on = (kind & LISTEN_MQ) != 0 ? ON_MQ : ON_DB;
+	int		 tls = (kind & LISTEN_TLS) != 0;
 
-	log_debug("http: socket %llu for %s%s", (unsigned long long)id,
-	    mq ? "mq" : "db", lent ? ", lent" : "");
-	listener_open(w, id, mq ? ON_MQ : ON_DB, fd);
+	log_debug("http: socket %llu for %s%s%s", (unsigned long long)id,
+	    on == ON_MQ ? "mq" : "db", tls ? ", TLS" : "",
+	    lent ? ", lent" : "");
+	listener_open(w, id, on, tls, fd);
 }
 
 static void
@@ -136,9 +160,16 @@ on_users(struct actor *a, int fd)
 }
 
 static void
+on_tls(struct actor *a, int fd)
+{
+	tls_take(a->self, fd);
+}
+
+static void
 on_reload(struct actor *a)
 {
 	access_take(a->self);
+	tls_reload(a->self);
 	settings_take(a->self);
 }
 
@@ -149,6 +180,7 @@ worker_leave(struct worker *w)
 	/* MHD aborts the process if it is stopped with one suspended. */
 	w->leaving = 1;
 	auth_expire(w, 1);
+	tls_expire(w, 1);
 	calls_abandon(w);
 	body_expire(w, 1);
 	listeners_stop(w);
@@ -185,6 +217,7 @@ on_tick(struct ev_loop *loop, struct ev_timer *watcher, int revents)
 	(void)watcher;
 	(void)revents;
 	auth_expire(self, 0);
+	tls_expire(self, 0);
 	body_expire(self, 0);
 	connections_expire(self);
 	listeners_wake(self);
@@ -210,6 +243,7 @@ on_stop(struct actor *a, int hurry)
 	for (l = w->listeners; l != NULL; l = l->next)
 		listener_close(l);
 	auth_expire(w, 1);
+	queue_stop(w);
 	ev_timer_stop(a->loop, &w->hurry);
 	ev_timer_set(&w->hurry, hurry ? 0. :
 	    (double)w->deadline_us / 1e6 + STOP_EXTRA, 0.);
@@ -219,6 +253,7 @@ on_stop(struct actor *a, int hurry)
 
 static const struct actor_hooks worker_hooks = {
 	.stop = on_stop, .reload = on_reload, .users = on_users,
+	.tls = on_tls,
 	.link_up = on_link_up, .link_down = on_link_down, .turn = on_turn,
 	.expects = on_expects,
 	.listen = on_listen, .unlisten = on_unlisten,
@@ -245,12 +280,17 @@ worker_init(struct worker *w)
 	if (n < 1 || n > STORES_MAX)
 		fatalx("worker: stores.count is %lld", (long long)n);
 	w->nstores = (unsigned)n;
+	w->nrouters = (unsigned)conf_int(w->a.conf, CONF_ROUTERS_COUNT);
+	if (w->nrouters > ROUTERS_MAX)
+		fatalx("worker: routers.count is %u", w->nrouters);
 	TAILQ_INIT(&w->unsent);
+	TAILQ_INIT(&w->waits);
 	connections_init(w);
 	if ((w->pending = pending_new()) == NULL)
 		fatal("worker: table of requests");
 	access_take(w);
 	auth_init(w);
+	tls_init(w);
 	settings_take(w);
 	paths_init();
 }
@@ -259,6 +299,7 @@ static void
 worker_free(struct worker *w)
 {
 	auth_free(w);
+	tls_free(w);
 	actor_free(&w->a);
 	answer_cleanup();
 	http_cleanup(w);

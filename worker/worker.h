@@ -23,9 +23,13 @@
 #include "worker/query.h"
 
 struct access;
+struct asked;
 struct auth;
+struct receipt;
+struct tls;
 
 #define STORES_MAX	64
+#define ROUTERS_MAX	16
 #define ROOM		4096u	/* bytes of texts, body or value kept inline */
 
 /* Where a request is.  Suspended in those marked with an s, maybe with an m. */
@@ -64,11 +68,13 @@ struct request {
 	int64_t			 took;		/* usec from start to the answer */
 	uint8_t			 watched;	/* took is known */
 	uint8_t			 sent;		/* a store was asked */
+	uint8_t			 parks;		/* may wait for long */
 	uint16_t		 slot;		/* of its record */
 	mono_t			 due;		/* RS_SENT: when it is given up */
 	struct call		 call;		/* without a plan */
 	struct plan		*plan;		/* NULL: it is one message */
 	void			*plan_data;	/* the plan's own */
+	struct receipt		*receipt;	/* see receipt.h, or NULL */
 	size_t			 urilen;
 	/* The texts of the query: in room, or of their own. */
 	uint8_t			*text;
@@ -93,12 +99,14 @@ struct worker {
 	struct actor		 a;
 	struct listener		*listeners;
 	struct link		*stores[STORES_MAX];
-	unsigned		 nstores, nup;
+	struct link		*routers[ROUTERS_MAX];
+	unsigned		 nstores, nup, nrouters, nrup;
 	struct pending		*pending;
 	struct budget		 budget;
 	struct request		*free;		/* spare requests */
 	unsigned		 nfree, active;
 	struct request		*up_head, *up_tail;
+	TAILQ_HEAD(, asked)	 waits;		/* long polls, see queue.c */
 	TAILQ_HEAD(, call)	 unsent;	/* wait for room on their link */
 	TAILQ_HEAD(, connection) quiet, idle;	/* see connection.c, oldest first */
 	struct ev_prepare	 pump;
@@ -111,6 +119,7 @@ struct worker {
 	struct auth		*auth;		/* who may ask for what */
 	struct access		*access;	/* who may connect */
 	unsigned		 lists;		/* how many lists there were */
+	struct tls		*tls;
 	int			 get_writes;
 	int			 cache;		/* there is one */
 	int64_t			 ttl_max, deadline_us, idle_us;

@@ -6,7 +6,7 @@
  *	loop.c		sockets: epoll, open and closed loop; with send.c
  *			(requests, pipelines) and conn.c (answers)
  *	http.c, resp.c	the words of a protocol (struct wire), for loop.c, made
- *			by template.c
+ *			by template.c; beans.c without it
  *	wharf.c		libwharf in place of loop.c
  *	report.c	the JSON
  * One thread.  All times are int64 nanoseconds of CLOCK_MONOTONIC.
@@ -34,11 +34,12 @@
 /*
  * On plain keys; on fields of the hash bh; members of the set bs; members of
  * the sorted set bz, whose score is the key's number; 100 of them by score; a
- * page of 100 fields; 64 plain keys in one request; strings in the cache.
+ * page of 100 fields; 64 plain keys in one request; strings in the cache; a
+ * message into the queue of the key, and one out of it.
  */
 enum kind { OP_GET, OP_PUT, OP_DEL, OP_HSET, OP_HGET, OP_SADD, OP_SISMEMBER,
 	OP_ZADD, OP_ZSCORE, OP_ZRANGE, OP_HKEYS, OP_MGET, OP_CGET, OP_CPUT,
-	OP_KINDS };
+	OP_QPUT, OP_QGET, OP_KINDS };
 enum dist { DIST_UNIFORM, DIST_SEQUENTIAL, DIST_ZIPF };
 
 extern const char *const kind_names[OP_KINDS];
@@ -111,6 +112,7 @@ struct reply {
 	int		 has_body;
 	uint64_t	 body;		/* bytes to follow */
 	uint64_t	 tail;		/* bytes to follow the body */
+	char		 more[32];	/* to send; the op ends with its answer */
 };
 
 struct wire {
@@ -124,7 +126,7 @@ struct wire {
 	ssize_t		(*reply)(const char *, size_t, struct reply *);
 };
 
-extern const struct wire wire_http, wire_resp;
+extern const struct wire wire_http, wire_resp, wire_beans;
 
 static inline int64_t
 now_ns(void)

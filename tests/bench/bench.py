@@ -93,6 +93,7 @@ class Bench:
             start = {"wharf": lambda: peers.Wharf(self.base, *env),
                      "redis": lambda: peers.redis(self.base, row.sync),
                      "redis-memory": lambda: peers.redis_memory(self.base),
+                     "beans": lambda: peers.beans(self.base, row.sync),
                      "nginx": lambda: peers.nginx(self.base),
                      "bare": lambda: peers.bare(self.base)}
             self.servers[name] = start[name]()
@@ -101,13 +102,14 @@ class Bench:
     def load(self, side, row, address):
         """All keys of the row are there."""
         mark = (side.server, row.loads, row.first)
-        if side.server not in ("wharf", "redis", "redis-memory"):
+        if side.server not in ("wharf", "redis", "redis-memory", "beans"):
             return
         if row.op != "del" and mark in self.loaded:
             return
-        protocol = "http" if side.server == "wharf" else "resp"
+        protocol = {"wharf": "http", "beans": "beans"}.get(side.server,
+                                                           "resp")
         d = generate(address(protocol), protocol, mix=row.loads, first=row.first,
-                     keys=row.keys, count=row.keys, dist="sequential",
+                     keys=row.keys, count=row.stock, dist="sequential",
                      size=row.size, connections=64)
         if d["errors"]["total"] != 0:
             sys.exit("bench: could not store the keys: %s" % d["errors"])

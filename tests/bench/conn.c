@@ -23,6 +23,7 @@ conn_open(struct loop *l, struct conn *c)
 	struct epoll_event	ev = { .data.ptr = c };
 	int			one = 1;
 
+	c->body = -1;
 	c->fd = socket(l->to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (c->fd < 0)
 		die("socket: %s", strerror(errno));
@@ -47,13 +48,29 @@ conn_lost(struct loop *l, struct conn *c)
 	conn_open(l, c);
 }
 
+/* The second request of an op; the socket is empty, there is room. */
+static void
+conn_more(struct conn *c)
+{
+	const struct reply	*r = &c->reply;
+
+	c->body = (int64_t)r->body;
+	(void)send(c->fd, r->more, strlen(r->more),
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void
 conn_answered(struct loop *l, struct conn *c, int64_t now)
 {
 	const struct reply	*r = &c->reply;
 
+	if (r->more[0] != '\0') {
+		conn_more(c);
+		return;
+	}
 	op_done(l->b, &c->ring[c->first], r->status,
-	    r->has_body ? (int64_t)r->body : -1, now);
+	    r->has_body ? (int64_t)r->body : c->body, now);
+	c->body = -1;
 	c->first = (c->first + 1) % l->b->o.depth;
 	c->inflight--;
 	l->inflight--;

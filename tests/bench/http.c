@@ -28,6 +28,8 @@ static const struct {
 	[OP_MGET] = { "POST", "mget", 0 },
 	[OP_CGET] = { "GET", "/hustcache/get?key=@", 0 },
 	[OP_CPUT] = { "POST", "/hustcache/put?key=@", 1 },
+	[OP_QPUT] = { "POST", "/hustmq/put?queue=bq#", 1 },
+	[OP_QGET] = { "GET", "/hustmq/get?queue=bq#&worker=bench", 0 },
 };
 
 /* The netstrings of an mget; returns their length. */

@@ -36,6 +36,7 @@ struct conn {
 	size_t		 stash_len;
 	struct reply	 reply;
 	uint64_t	 left, at;	/* bytes to come, bytes seen, of a body */
+	int64_t		 body;		/* of an answer that more followed; -1 */
 };
 
 struct batch {

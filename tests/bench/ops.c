@@ -16,7 +16,7 @@
 
 const char *const kind_names[OP_KINDS] = { "get", "put", "del",
 	"hset", "hget", "sadd", "sismember", "zadd", "zscore", "zrange",
-	"hkeys", "mget", "cget", "cput" };
+	"hkeys", "mget", "cget", "cput", "qput", "qget" };
 
 /* Vigna's splitmix64 (public domain, prng.di.unimi.it). */
 static uint64_t
@@ -207,7 +207,8 @@ op_done(struct bench *b, const struct op *op, int status, int64_t body,
 	    op->kind == OP_ZADD))
 		status = 200;
 	tally_status(&b->t, status);
-	if ((op->kind == OP_GET || op->kind == OP_CGET) && status == 200 &&
+	if ((op->kind == OP_GET || op->kind == OP_CGET ||
+	    op->kind == OP_QGET) && status == 200 &&
 	    body != (int64_t)b->o.size)
 		b->t.size++;
 	if (now < b->counted)

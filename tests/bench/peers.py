@@ -130,6 +130,17 @@ def redis_memory(base):
         "--daemonize", "no"], port)
 
 
+def beans(base, sync):
+    """beanstalkd with its log, synced as Redis syncs the AOF."""
+    name, port = "beans-" + sync, free_port()
+    where = os.path.join(base, name)
+    os.makedirs(where)
+    policy = {"always": ["-f", "0"], "1s": ["-f", "1000"], "os": ["-F"]}
+    return Process(base, name, [
+        which("beanstalkd"), "-l", "127.0.0.1", "-p", str(port), "-b", where,
+        *policy[sync]], port)
+
+
 NGINX = """daemon off; worker_processes 1; pid {dir}/pid;
 error_log {dir}/log crit;
 events {{ worker_connections 20000; }}

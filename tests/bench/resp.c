@@ -24,6 +24,8 @@ static const char *const verbs[OP_KINDS] = {
 	[OP_MGET] = "MGET",
 	[OP_CGET] = "GET @",
 	[OP_CPUT] = "SET @ =",
+	[OP_QPUT] = "LPUSH bq# =",
+	[OP_QGET] = "RPOP bq#",
 };
 
 /* No template: it has a $ in it. */

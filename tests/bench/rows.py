@@ -14,6 +14,7 @@ LOADS = {"hset": "hset", "hget": "hset", "hkeys": "hset", "sismember": "sadd",
 # What adds members that were never there: to add one again changes nothing in
 # Redis and is a new version in Wharf.
 FRESH = ("sadd", "zadd")
+QUEUE_STOCK = 8000              # messages, so that no queue runs dry
 FRESH_STEP = 10 ** 7            # members of one round, more than fit into it
 # Of the cache.
 CACHE_LOADS = {"cput": "cput", "cget": "cput"}
@@ -63,10 +64,40 @@ class Row:
         n = KEYS[self.size]
         return min(n, DEL_KEYS.get(self.conns, n)) if self.op == "del" else n
 
+    @property
+    def stock(self):
+        """How many ops of loads there are before the first round."""
+        return self.keys
+
+
+class QueueRow(Row):
+    """Half of the ops put a message into one of the queues, the others take
+    one out; or all put."""
+
+    def __init__(self, sync, sides, queues, op="qput:50,qget:50", size=256,
+                 conns=100):
+        super().__init__("%s queue %d q%d%s" % (
+            sync, size, queues, " one" if conns == 1 else ""), sync, sides,
+            op=op, size=size, conns=conns)
+        self.queues = queues
+
+    @property
+    def first(self):
+        """Rows of another kind have queues of their own."""
+        at = SIZES.index(self.size) + (self.queues > 1) * 10 + \
+            (self.conns == 1) * 20
+        return (50 + at) * BIG_STEP
+
+    keys = property(lambda self: self.queues)
+    loads = "qput"
+    stock = QUEUE_STOCK
+
 
 SERVERS = {"wharf", "bare"}
 if peers.which("redis-server"):
     SERVERS.update(("redis", "redis-memory"))
+if peers.which("beanstalkd"):
+    SERVERS.add("beans")
 if peers.which("nginx"):
     SERVERS.add("nginx")
 
@@ -104,7 +135,7 @@ def short_rows():
         Row("always get 256 one", "always",
             [wharf(), redis(), wharf("libwharf", protocol="wharf")], conns=1),
         Row("always put 256 one", "always", pair(), conns=1, op="put"),
-    ] + type_rows() + cache_rows() + tool_rows()
+    ] + type_rows() + cache_rows() + queue_rows() + tool_rows()
 
 
 def type_rows():
@@ -118,6 +149,17 @@ def cache_rows():
     return [Row("1s %s 256" % op, "1s", [
         wharf(), Side("Redis, no AOF", "redis-memory", "resp")], op=op)
         for op in CACHE_LOADS]
+
+
+def queue_rows():
+    """Put and get with its ack; Redis's lists and beanstalkd (one tube)."""
+    rows = []
+    for sync in ("1s", "always"):
+        for size in (256, 4096):
+            rows += [QueueRow(sync, pair() + [Side("beanstalkd", "beans",
+                                                   "beans")], 1, size=size),
+                     QueueRow(sync, pair(), 16, size=size)]
+    return rows + [QueueRow("always", pair(), 1, op="qput", conns=1)]
 
 
 def tool_rows():

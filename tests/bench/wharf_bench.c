@@ -2,7 +2,7 @@
  * wharf_bench.c: the load generator of `make bench`.
  *
  * One thread drives Wharf and what it is compared with in the same way: HTTP
- * (also nginx and bare libmicrohttpd), RESP (Redis), libwharf.  See bench.h for the
+ * (also nginx and bare libmicrohttpd), RESP (Redis), beanstalkd's, libwharf.  See bench.h for the
  * parts, report.c for the output.  Exit 1 when the server cannot be reached;
  * wrong answers are counted, not fatal.
  */
@@ -37,10 +37,13 @@ main(int argc, char **argv)
 		loop_run(&b, &wire_http);
 	else if (strcmp(b.o.protocol, "resp") == 0)
 		loop_run(&b, &wire_resp);
+	else if (strcmp(b.o.protocol, "beans") == 0 && b.o.depth == 1)
+		loop_run(&b, &wire_beans);
 	else if (strcmp(b.o.protocol, "wharf") == 0)
 		wharf_run(&b);
 	else
-		die("%s: no such protocol", b.o.protocol);
+		die("%s: no such protocol, or not with a depth",
+		    b.o.protocol);
 	report_json(&b);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /*
  * calls.c: the system calls of a store, seen on their way to the C library.
- * Preloaded into a node; wakes up in wharf-store only, but for boot_id, which
- * every process of a node gets from the file $POWERCUT_BOOT: another machine
- * start, for all it can tell.
+ * Preloaded into a node; wakes up in $POWERCUT_PROGRAM (wharf-store) only, but
+ * for boot_id, which every process of a node gets from the file $POWERCUT_BOOT:
+ * another machine start, for all it can tell.
  *
  * One lock is held whenever something changes what is or will be on the disk.
  * A *point* is where the power may go: before each such call, and after each
@@ -70,10 +70,12 @@ read_plants(const char *text)
 __attribute__((constructor)) static void
 wake_up(void)
 {
+	const char	*program = getenv("POWERCUT_PROGRAM");
+
 	world_root = getenv("POWERCUT_ROOT");
 	world_state = getenv("POWERCUT_STATE");
-	if (strcmp(program_invocation_short_name, "wharf-store") != 0 ||
-	    world_root == NULL || world_state == NULL)
+	if (strcmp(program_invocation_short_name, program != NULL ? program :
+	    "wharf-store") != 0 || world_root == NULL || world_state == NULL)
 		return;
 	world_plants = read_plants(getenv("POWERCUT_PLANT"));
 	inside = 1;

@@ -83,8 +83,9 @@ class Run:
     same_boot: boot_id lies, as if a cut were but a SIGKILL."""
 
     def __init__(self, seed, images, sync="always", plant="", load=0.4,
-                 keep=False, same_boot=False):
+                 keep=False, same_boot=False, kind=None):
         self.r = random.Random(seed)
+        self.kind = kind or Round
         self.keeps, self.same_boot = keep, same_boot
         self.seed, self.images = seed, images
         self.sync, self.plant, self.load = sync, plant, load
@@ -104,7 +105,7 @@ class Run:
             # Often the youngest: cut upon cut upon cut.
             last = len(self.waiting) - 1
             image = self.waiting.pop(self.r.choice((0, last, last)))
-            Round(self, image).go()
+            self.kind(self, image).go()
             self.rounds += 1
         return self
 
@@ -129,6 +130,7 @@ class Run:
 
 class Round:
     """One start on one image."""
+    program, shard, other = "wharf-store", "store.0", "router.0"
 
     def __init__(self, run, image):
         self.run, self.image, self.r = run, image, run.r
@@ -137,9 +139,11 @@ class Round:
         self.state = os.path.join(self.dir, "state")
         os.makedirs(self.state)
         self.world = World(self.state, run.seed * 1000 + run.rounds)
-        self.history = History(CONNS, KEYS, image.allowed,
-                               "r%d" % run.rounds, self.r.random())
+        self.history = self.begin("r%d" % run.rounds)
         self.how = {}               # number of an image -> what went on
+
+    def begin(self, label):
+        return History(CONNS, KEYS, self.image.allowed, label, self.r.random())
 
     def go(self):
         node = self.make()
@@ -166,14 +170,17 @@ class Round:
                 last = os.path.join(self.run.dir, "last")
                 shutil.rmtree(last, ignore_errors=True)
                 shutil.copytree(self.image.path, last)
-            os.rename(self.image.path, os.path.join(self.data, "store.0"))
+            os.rename(self.image.path, os.path.join(self.data, self.shard))
+            # Nobody asks the other one for anything: its shard begins anew.
+            os.makedirs(os.path.join(self.data, self.other, "wal"))
         boot = os.path.join(self.dir, "boot")
         with open(boot, "w") as f:
             f.write("%08x-0000-4000-8000-%012x\n" % (
                 0 if self.run.same_boot else self.run.rounds,
                 self.run.seed & 0xffffffffffff))
         env = {"LD_PRELOAD": LIB, "POWERCUT_STATE": self.state,
-               "POWERCUT_ROOT": os.path.join(self.data, "store.0"),
+               "POWERCUT_ROOT": os.path.join(self.data, self.shard),
+               "POWERCUT_PROGRAM": self.program,
                "POWERCUT_BOOT": boot, "POWERCUT_PLANT": self.run.plant}
         return Node(dict(OPTS, **{"stores.sync": self.run.sync}), env=env,
                     data=self.data, workers=1, stores=1)
@@ -318,7 +325,7 @@ def roomy():
     return None
 
 
-def main():
+def main(kind=Round):
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--seed", type=int, default=int(time.time()))
@@ -331,7 +338,8 @@ def main():
     p.add_argument("--same-boot", action="store_true",
                    help="boot_id does not change with a cut")
     a = p.parse_args()
-    run = Run(a.seed, a.images, a.sync, a.plant, a.load, a.keep, a.same_boot)
+    run = Run(a.seed, a.images, a.sync, a.plant, a.load, a.keep, a.same_boot,
+              kind)
     try:
         run.go()
     except Found as e:

@@ -9,7 +9,8 @@
  *	now.N		hard link to file N: alive even when its names are gone
  *	disk.N		what is certainly on the disk of file N
  *	image.N		image N, a copy of the store's directory after the cut
- * Paths are relative to $POWERCUT_ROOT, the store's directory.
+ * Paths are relative to $POWERCUT_ROOT, the store's directory.  What is said of
+ * a store goes for a router as well, when $POWERCUT_PROGRAM says so.
  */
 #ifndef TESTS_POWERCUT_WORLD_H
 #define TESTS_POWERCUT_WORLD_H

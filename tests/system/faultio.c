@@ -9,6 +9,8 @@
  *	fail N		EIO after N further calls of this process
  *	slow MS		takes MS milliseconds longer
  *	full		ENOSPC
+ *	die K		SIGBUS where the first generation of data file K is
+ *			mapped, as from a disk that cannot read it
  * Anything else, or no such file, means ok.  Looked at on every call: the calls
  * are few and slow anyway.
  *
@@ -19,10 +21,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -40,6 +44,8 @@ EXPORT ssize_t	pwritev64(int, const struct iovec *, int, off64_t);
 EXPORT ssize_t	write(int, const void *, size_t);
 EXPORT int	fdatasync(int);
 EXPORT int	fsync(int);
+EXPORT void	*mmap(void *, size_t, int, int, int, off_t);
+EXPORT void	*mmap64(void *, size_t, int, int, int, off64_t);
 EXPORT int	clock_gettime(clockid_t, struct timespec *);
 
 /* The rule in force; its number, if any, in *n. */
@@ -140,6 +146,39 @@ WRAP(ssize_t, pwritev64, (int fd, const struct iovec *v, int n, off64_t at), (fd
 WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
 WRAP(int, fdatasync, (int fd), (fd))
 WRAP(int, fsync, (int fd), (fd))
+
+/* Whether fd is the data file that is not to be mapped. */
+static int
+fault_deadly(int fd)
+{
+	char	word[16], link[32], path[4096], name[32];
+	int	k;
+	ssize_t	n;
+	size_t	len;
+
+	fault_read(word, &k);
+	if (strcmp(word, "die") != 0)
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if ((n = readlink(link, path, sizeof(path) - 1)) == -1)
+		return 0;
+	len = (size_t)snprintf(name, sizeof(name), "/data.%d.1.tkh", k);
+	return (size_t)n > len && memcmp(path + n - len, name, len) == 0;
+}
+
+void *
+mmap(void *at, size_t n, int prot, int flags, int fd, off_t off)
+{
+	if (fd != -1 && (flags & MAP_ANONYMOUS) == 0 && fault_deadly(fd))
+		raise(SIGBUS);
+	return (void *)syscall(SYS_mmap, at, n, prot, flags, fd, off);
+}
+
+void *
+mmap64(void *at, size_t n, int prot, int flags, int fd, off64_t off)
+{
+	return mmap(at, n, prot, flags, fd, off);
+}
 
 /* Whether code at this address is the program's own, no library's. */
 static int

@@ -27,12 +27,16 @@ VERSION = 1
 PIECE = 1 << 20                 # most value bytes in one frame
 
 REPLY, IS_DUP, CREATE, VERERROR, ADD, SUB, REVERSE = 1, 2, 4, 8, 16, 32, 64
-FORGET = 128
+FORGET, AUTO = 128, 256
 HELLO, GET, PUT, DEL, EXIST, INCR, ZADD, EXPIRE = 1, 32, 33, 34, 35, 36, 37, 38
 LIST, ZCOUNT, ZRANK, MGET, MPUT, EXPORT, TASK = 39, 40, 41, 44, 45, 46, 47
 DESK_HELLO, DESK_PING = 48, 49
 
-ROLE_STORE, ROLE_CLIENT = 2, 4
+QPUT, QMPUT, QGET, QACK, QNACK, QTOUCH, QPEEK = 80, 81, 82, 83, 84, 85, 86
+QMOVE, QSET, QPURGE, QWORKERS, QSTAT, PUB, TSUB = 87, 88, 89, 90, 91, 92, 93
+ASK, CLAIM, DONE, TASKSTAT, CANCEL = 96, 97, 98, 99, 100
+
+ROLE_STORE, ROLE_ROUTER, ROLE_CLIENT = 2, 3, 4
 
 # Statuses that a client meets; doc/protocol.7 has them all.
 OK, BADMSG, PARAM, VERSION_CONFLICT, DENIED = 0, 2, 3, 7, 8
@@ -48,7 +52,8 @@ Frame = collections.namedtuple(
     "deadline voff vtotal ver ttl score stamp prev table key value")
 
 Answer = collections.namedtuple(
-    "Answer", "status ver vererror value ttl score", defaults=(0,))
+    "Answer", "status ver vererror value ttl score key table",
+    defaults=(0, b"", b""))
 
 
 class NngError(OSError):
@@ -193,6 +198,9 @@ def nng():
         prototypes = {
             "nng_req0_open": [ctypes.POINTER(Socket)],
             "nng_pair1_open": [ctypes.POINTER(Socket)],
+            "nng_sub0_open": [ctypes.POINTER(Socket)],
+            "nng_socket_set": [Socket, ctypes.c_char_p, ctypes.c_char_p,
+                               size],
             "nng_close": [Socket],
             "nng_dial": [Socket, ctypes.c_char_p, ctypes.c_void_p,
                          ctypes.c_int],
@@ -257,6 +265,20 @@ class Wire:
 
 # -- the client ---------------------------------------------------------------
 
+class Subscriber(Wire):
+    """Hears the items of topics that begin with a prefix."""
+
+    def __init__(self, path, prefix=b"", timeout=20.0):
+        super().__init__("nng_sub0_open", path, timeout)
+        check(nng().nng_socket_set(self.socket, b"sub:subscribe", prefix,
+                                   len(prefix)))
+
+    def hear(self):
+        """(topic, item)"""
+        topic, item = self.recv().split(b"\n", 1)
+        return topic, item
+
+
 class Refused(Exception):
     """Desk or link answered with a status that is not OK."""
 
@@ -266,7 +288,7 @@ class Refused(Exception):
 
 
 class Client:
-    """A link to one store."""
+    """A link to one store or router."""
 
     def __init__(self, path=None, name="python", timeout=5.0):
         self.name = name
@@ -295,6 +317,8 @@ class Client:
     def connect(self, desk):
         """Asks the front desk for a link, and says HELLO on it."""
         self.close()
+        self.role = (ROLE_ROUTER if os.path.basename(desk).startswith(
+            "router.") else ROLE_STORE)
         self._ask_desk(desk)
         self.wire = Wire("nng_pair1_open", self.link_path, self.timeout)
         try:
@@ -342,7 +366,7 @@ class Client:
         _, role, seat, incarnation, link, _ = struct.unpack(
             "<BBHIQB", frame.value)
         if (role, seat, incarnation, link) != (
-                ROLE_STORE, self.seat, self.incarnation, self.link):
+                self.role, self.seat, self.incarnation, self.link):
             raise ProtocolError("HELLO of somebody else")
 
     # Requests may be sent ahead; each answer carries its request's id.
@@ -373,11 +397,12 @@ class Client:
         if got + len(frame.value) < frame.vtotal:
             return
         value = b"".join(p.value for p in self.pieces)
+        first = self.pieces[0]
         self.pieces = []
         self.waiting.remove(frame.id)
         self.answers[frame.id] = Answer(
             frame.status, frame.ver, bool(frame.flags & VERERROR), value,
-            frame.ttl, frame.score)
+            frame.ttl, frame.score, first.key, first.table)
 
     def wait(self, ident):
         """The answer to a request; NngError when none comes in time."""

@@ -98,6 +98,7 @@ class Node:
         self.proc = None
         self._conn = None
         self.addr = self.mq = None
+        self.tls = {}
 
     # -- birth and death ---------------------------------------------------
     def argv(self, extra=()):
@@ -138,6 +139,8 @@ class Node:
         found = dict(re.findall(r"^(db|mq) 127\.0\.0\.1:(\d+)$", text, re.M))
         if set(found) != {"db", "mq"}:
             return False
+        self.tls = {k: ("127.0.0.1", int(p)) for k, p in re.findall(
+            r"^(db|mq)-tls 127\.0\.0\.1:(\d+)$", text, re.M)}
         self.addr = ("127.0.0.1", int(found["db"]))
         self.mq = ("127.0.0.1", int(found["mq"]))
         return True
@@ -163,7 +166,9 @@ class Node:
 
     def wait_whole(self, seconds=60):
         """All children there, none stopped, and the node answers."""
-        want = int(self.opts["workers.count"]) + int(self.opts["stores.count"])
+        want = (int(self.opts["workers.count"]) +
+                int(self.opts["stores.count"]) +
+                int(self.opts.get("routers.count", 1)))
         wait_for("all processes are back", seconds,
                  lambda: len(self.actors()) == want)
         self.wait_ready(seconds)

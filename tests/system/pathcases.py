@@ -4,9 +4,10 @@ beside; each method; bodies; and the same for libwharf."""
 
 import re
 
+import pathqueues
 from client import enc
 from node import SMALL
-from pathrules import (BODY_MAX, I64, METHODS, NAMES, OFFSET_SYNC, SLOTS,
+from pathrules import (BODY_MAX, I64, IN_BODY, METHODS, NAMES, OFFSET_SYNC, SLOTS,
                        TTL_MAX, U32, VER_MAX, Par, file_of, netstrings_read)
 from slots import net, slot
 from test_libwharf_types import (BY_RANK, BY_SCORE, COUNT, DEL, EXIST, EXPIRE,
@@ -43,6 +44,11 @@ SPECIAL = {
     "key": ["zz", "%FF%00", "a+b", "%3Fx%26%3D", "%25", "k" * 255, "k" * 30000],
     "val": ["x", "7x", "-7", "%31", "%20", "+", "9" * 19],
     "token": ["1", "0"],
+}
+CACHE_SPECIAL = {
+    "tb": ["none", "m", "a%20b", "%FF%00", "t" * 5000],
+    "ttl": ["1", "0", "-1", "x", "1.5", "+5", "%205", "1000000x", "9" * 15,
+            "9" * 18, "9" * 40, "00", "0100000"],
 }
 # Sequences on one record: (parameters beside the required ones) each.
 WRITE_TALES = [
@@ -89,7 +95,9 @@ class Row:
         self.declared = {p["name"]: Par(p["type"], p["min"], p["max"],
                                         p["default"])
                          for p in row["required"] + row["optional"]}
-        self.writes = c.writes or c.base == "mput"
+        self.writes = c.writes or c.base == "mput" or (
+            c.cache and c.verb != "read") or (
+            c.mq and c.base not in pathqueues.READS)
         self.fresh = 0
 
     # -- what is asked with --------------------------------------------------
@@ -102,9 +110,13 @@ class Row:
 
     def good(self, name, key):
         c = self.c
+        if c.mq:
+            return pathqueues.good(c, name, key)
         if name == "key":
             return enc(key)
         if name == "tb":
+            if c.cache:
+                return "hw" if self.writes else "hash"
             tables = WRITE_TABLES if c.writes else READ_TABLES
             return "hw" if c.base == "mput" else tables.get(c.type, "hash")
         return GOOD[name]
@@ -124,7 +136,10 @@ class Row:
         have = self.c.methods()
         if method is None:
             method = "GET" if "GET" in have else "PUT" \
-                if self.c.body != "items" else "POST"
+                if self.c.body != "items" and "PUT" in have else "POST"
+        if body is None and self.c.verb == "task" and method == "POST" and \
+                kind not in ("missing", "empty", "method"):
+            body = b"a task"
         if body is None and self.c.body == "items":
             body = self.items(key)
         return Ask(kind, name, method, "&".join(
@@ -136,7 +151,7 @@ class Row:
         for name in self.names():
             yield from self.parameter(name)
         yield from self.methods()
-        if self.c.body in ("key", "val"):
+        if self.c.body in IN_BODY:
             yield from self.bodies()
         if self.c.body == "items":
             yield from self.many()
@@ -157,7 +172,11 @@ class Row:
                         self.params(key), key)]
 
     def values(self, name):
-        out = list(SPECIAL.get(name, []))
+        out = list((pathqueues.SPECIAL if self.c.mq else SPECIAL).get(name, []))
+        if name in ("queue", "to"):
+            return pathqueues.NAMES + ESCAPES
+        if self.c.cache and name in CACHE_SPECIAL:
+            out = CACHE_SPECIAL[name]
         pars = [p for p in (self.c.par(name) if name in self.c.names else None,
                             self.declared.get(name)) if p]
         types = {p.type for p in pars}
@@ -211,7 +230,7 @@ class Row:
         for method in METHODS:
             key = self.key()
             yield [self.ask("method", method, self.params(key), key, method)]
-            if self.c.body in ("key", "val"):
+            if self.c.body in IN_BODY:
                 key = self.key()
                 yield [self.with_body("method", key, method)]
 
@@ -219,6 +238,8 @@ class Row:
         """The body in place of the parameter."""
         if body is None:
             body = key if self.c.body == "key" else b"7"
+            if self.c.base == "mq_set":
+                body = b'{"max":9}'
         return self.ask(kind, self.c.body, self.params(key, {
             self.c.body: query}), key, method, body)
 
@@ -388,6 +409,10 @@ def many_line(c, eff):
 def lib_line(c, v):
     """What to tell client_drive, or None: libwharf has no such thing."""
     eff = v.eff
+    if c.cache:
+        return None             # test_contract_cache.py compares
+    if c.mq:
+        return None             # test_router.py, and libwharf's own
     if v.status and v.name not in ALIKE.get(v.error, ()):
         return None
     if v.status and c.base not in RECORD and c.base not in COUNTS and \

@@ -6,6 +6,7 @@ that table."""
 import collections
 import re
 
+import pathqueues
 import slots
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
@@ -15,6 +16,7 @@ KEY_MAX, SLOTS = 65536, 1024
 OFFSET_SYNC, EXPORTS = 1000000, 1000000
 STORES, FILES = 2, 4            # of the node
 BODY_MAX = 131072               # its limits.body
+CACHE_NUMBER = 65536            # bytes of one
 
 Par = collections.namedtuple("Par", "type min max default")
 
@@ -34,7 +36,11 @@ PARAMS = {
     "min": Par("LONG", -I64, I64 - 1, 0), "max": Par("LONG", -I64, I64 - 1, 0),
     "rev": Par("FLAG", 0, 1, 0), "token": Par("LONG", -I64, I64 - 1, 0),
     "peer": Par("RAW", 1, 65535, 0),
+    # A cache's: names of any bytes, a ttl that is read as a text.
+    "cache/key": Par("KEY", 1, KEY_MAX, 0), "cache/tb": Par("KEY", 1, KEY_MAX, 0),
+    "cache/ttl": Par("KEY", 1, KEY_MAX, 0),
 }
+PARAMS.update((n, Par(*p)) for n, p in pathqueues.PARAMS.items())
 NAMES = sorted({n.split("/")[-1] for n in PARAMS})
 
 # command, type, verbs, what answers show, body; required; optional
@@ -91,11 +97,28 @@ get_table  - read plain -   :                :
 sync_alive - read plain -   :                :
 sync_status - read plain -  :                :
 """
+# Contract 2, by /hustcache/ and /cache/ on both.
+CACHE = """
+exist   read - : key     :
+get     read - : key     :
+ttl     read - : key     :
+put     put val : key val : ttl
+append  put val : key val :
+del     del - : key      :
+expire  put - : key ttl  :
+persist put - : key      :
+hexist  read - : key tb  :
+hget    read - : key tb  :
+hset    put val : key val tb :
+hdel    del - : key tb   :
+hincrby put val : key val tb :
+hincrbyfloat put val : key val tb :
+"""
 PEER = {"keys", "hkeys", "smembers", "stat", "stat_all", "file_count", "info",
         "export", "task_status", "task_info"}
 VERBS = {"read": "GET HEAD", "look": "GET HEAD POST", "put": "GET* POST PUT",
          "del": "GET* POST DELETE", "many": "POST PUT", "start": "GET",
-         "any": " ".join(METHODS)}
+         "any": " ".join(METHODS), **pathqueues.VERBS}
 
 
 class Command:
@@ -105,6 +128,8 @@ class Command:
         self.bare, self.door = bare, door
         head, required, optional = line.split(":")
         self.name, self.type, self.verb, self.shows, self.body = head.split()
+        self.cache = self.name.startswith("cache_")
+        self.mq = self.name.startswith("mq_")
         self.required, self.optional = required.split(), optional.split()
         self.base = re.sub("2$", "", self.name)
         verbs = VERBS[self.verb].split()
@@ -125,7 +150,11 @@ class Command:
         return self.shows == "write"
 
     def par(self, name):
-        return PARAMS.get("%s/%s" % (self.base, name)) or PARAMS[name]
+        bases = ["cache" if self.cache else self.base]
+        if self.mq:
+            bases += ["mq_bare"] * self.bare + ["mq"]
+        return next((PARAMS[b + "/" + name] for b in bases
+                     if b + "/" + name in PARAMS), None) or PARAMS[name]
 
     def methods(self, get_writes=True):
         have = {v.rstrip("*") for v in self.verbs
@@ -145,8 +174,14 @@ def commands():
         name = line.split()[0]
         add(line, ["/hustdb/" + name], ["db", "mq"])
         add(line, ["/" + name], ["db"], True)
+    for line in CACHE.strip().split("\n"):
+        name, verb, rest = line.split(None, 2)
+        line = "cache_%s - %s plain %s" % (name, verb, rest)
+        add(line, ["/hustcache/" + name], ["db", "mq"])
+        add(line, ["/cache/" + name], ["db", "mq"], True)
     for line in HA.strip().split("\n"):
         add(line, ["/" + line.split()[0]], ["db"], True)
+    pathqueues.add_rows(add)
     add("status.html - any plain - : :", ["/status.html"], ["db", "mq"])
     add("metrics - read plain - : :", ["/metrics"], ["db", "mq"])
     add("version - read plain - : :", ["/version"], ["db", "mq"])
@@ -223,6 +258,9 @@ class Verdict:
         self.eff = eff or {}
 
 
+IN_BODY = ("key", "val", "item")
+
+
 def absent(c, given, method, body, get_writes):
     """The first required parameter that is not there."""
     there = set(given)
@@ -230,7 +268,7 @@ def absent(c, given, method, body, get_writes):
         there.add("offset")
     if "file" in there:
         there.add("tb")
-    if c.body in ("key", "val"):
+    if c.body in IN_BODY:
         if body:
             there.add(c.body)
         elif method == "POST" and get_writes:
@@ -243,6 +281,11 @@ def absent(c, given, method, body, get_writes):
 
 def cross(c, eff):
     """Rules on several parameters, or on one beside its range."""
+    if c.mq:
+        return pathqueues.cross(c, eff, netstrings_read, BODY_MAX)
+    if c.cache:
+        number = "hincr" in c.name and len(eff["val"]) > CACHE_NUMBER
+        return ("E_CACHE_VALUE", "val") if number else None
     if c.base == "expire" and eff["ttl"] > TTL_MAX:
         return "E_PARAM", "ttl"
     if eff.get("ver", 0) > VER_MAX:
@@ -271,7 +314,8 @@ def cross(c, eff):
 STATUS = {"E_PARAM": 400, "E_ESCAPE": 400, "E_VERSION": 401, "E_NUMBER": 403,
           "E_NOTFOUND": 404, "E_MISSING": 404, "E_PEER": 404, "E_COVER": 404,
           "E_NOPATH": 404, "E_METHOD": 405, "E_TYPE": 412, "E_TOOBIG": 413,
-          "E_SNAPSHOT": 500}
+          "E_SNAPSHOT": 500, "E_CACHE_TYPE": 404, "E_CACHE_NUMBER": 404,
+          "E_CACHE_VALUE": 401, **pathqueues.STATUS}
 
 
 def judge(c, method, query, body, get_writes=True):
@@ -281,12 +325,13 @@ def judge(c, method, query, body, get_writes=True):
     eff.update((n, b"") for n in c.names
                if c.par(n).type in ("KEY", "RAW", "NAME"))
     eff.setdefault("async", 0)
+    eff["given"] = set(given)
     errors = {}
     for name, raw in given.items():
         eff[name], error = convert(c.par(name), raw)
         if error:
             errors[name] = error
-    if body and c.body in ("key", "val"):
+    if body and c.body in IN_BODY:
         eff[c.body] = body
         errors.pop(c.body, None)
     if body and c.body == "items":

@@ -3,9 +3,11 @@ of the records, after contract 1.2 to 1.7 and 2."""
 
 import json
 import re
+from decimal import Decimal
 
 from pathrules import (FILES, I64, SLOTS, STATUS, STORES, VER_MAX, file_of,
                        judge, leading, netstrings_read)
+from pathqueues import QueueWorld, refusal_headers
 from slots import b64, slot
 from typemodel import Model, Rec
 
@@ -18,6 +20,7 @@ class Want:
         self.headers = {k: str(v) for k, v in headers.items()}
         self.type = "text/plain"
         self.name = None        # of the parameter that is wrong
+        self.slow = False       # comes after a wait
         self.eff = None         # what the request came to, if it came so far
 
     def wrong(self, a, method):
@@ -32,13 +35,16 @@ class Want:
             return "status %d" % self.status
         if error != (self.error or ""):
             return "error %s" % self.error
-        if self.name and self.name not in re.split("[ ,]+", detail.partition(
+        if self.name and self.name not in re.split("[ ,:]+", detail.partition(
                 ": ")[2]):
             return "about %s" % self.name
         if self.body is not None:
-            if length != str(len(self.body)):
+            if isinstance(self.body, re.Pattern):
+                if method != "HEAD" and not self.body.fullmatch(a.body):
+                    return "body like %r" % self.body
+            elif length != str(len(self.body)):
                 return "length %d" % len(self.body)
-            if a.body != (b"" if method == "HEAD" else self.body):
+            elif a.body != (b"" if method == "HEAD" else self.body):
                 return "body %r" % self.body
         if have.pop("date", None) is None or kind != self.type:
             return "Date, " + self.type
@@ -48,12 +54,18 @@ class Want:
                 return "a Cursor"
         elif want.get("cursor") == "any":       # or a store that has no more
             want["cursor"] = have.get("cursor")
+        for name, text in want.items():         # those that nobody can know
+            if isinstance(text, re.Pattern) and text.fullmatch(
+                    have.get(name, "")):
+                want[name] = have[name]
         return None if have == want else "headers %r" % want
 
 
 def refused(c, error, ver=0, status=None):
     """By its form, its table or its record (contract 1.2, 0)."""
     status = status or STATUS[error]
+    if c is None:
+        return Want(status, error=error)
     if c.writes:
         return Want(status, error=error, version=ver, vererror="false")
     if c.shows == "read" and status in (404, 412):
@@ -61,16 +73,35 @@ def refused(c, error, ver=0, status=None):
     return Want(status, error=error)
 
 
+def integer(text):
+    """As Redis reads one, or None."""
+    n = int(text) if re.fullmatch(rb"0|-?[1-9]\d*", text) else None
+    return n if n is not None and -I64 <= n < I64 else None
+
+
+def cache_ttl(text):
+    n = int(text) if re.fullmatch(rb"\d+", text) else None
+    return n if n is not None and 0 < n <= (I64 - 1) // 1000 else None
+
+
 def is_short(ttl):
     """Ends while the test runs: asked once and then left alone."""
+    if isinstance(ttl, bytes):
+        ttl = cache_ttl(ttl) or 0
     return 0 < ttl < 1000
 
 
-class World:
+class World(QueueWorld):
     """All records of a node, and who answers for them."""
 
+    Want, STATUS = Want, STATUS
+    refused = staticmethod(refused)
+    netstrings = staticmethod(netstrings_read)
+
     def __init__(self, me):
+        self.names = {}         # queues and topics
         self.kv, self.tables, self.me = {}, {}, me
+        self.cache = {}         # name: (bytes or {field: bytes}, has it a ttl)
         self.snapshots = set()
         self.touched = set()    # (type, table, key) that writes were about
 
@@ -111,6 +142,7 @@ class World:
             ver = v.eff.get("ver", 0)
             want = refused(c, v.error, ver)
             want.name = v.name if v.error != "E_TOOBIG" else None
+            want.headers.update(refusal_headers(c, v.eff))
             if v.error == "E_METHOD":
                 want.headers["allow"] = ", ".join(
                     m for m in c.methods(get_writes) if m != "PATCH")
@@ -388,6 +420,119 @@ class World:
     def do_stat_all(self, c, eff):
         return self.json([self.totals()] + [
             self.row(tab) for tab in sorted(self.tables)])
+
+    # -- the cache: contract 2 --------------------------------------------------
+    def cached(self, eff, hash_):
+        """(value or None, refusal or None) of a name that is to be one."""
+        value = self.cache.get(eff["tb" if hash_ else "key"], (None,))[0]
+        if value is None or isinstance(value, dict) == hash_:
+            return value, None
+        return None, Want(404, error="E_CACHE_TYPE")
+
+    def do_cache_exist(self, c, eff):
+        there = eff["key"] in self.cache
+        return Want(200) if there else Want(404, error="E_NOTFOUND")
+
+    def do_cache_get(self, c, eff):
+        value, no = self.cached(eff, False)
+        return no or (Want(404, error="E_NOTFOUND") if value is None else
+                      Want(200, value))
+
+    def do_cache_ttl(self, c, eff):
+        if eff["key"] not in self.cache:
+            return Want(404, error="E_NOTFOUND")
+        return Want(200, None if self.cache[eff["key"]][1] else b"-1")
+
+    def do_cache_put(self, c, eff):
+        if eff["ttl"] and cache_ttl(eff["ttl"]) is None:
+            return Want(404, error="E_CACHE_NUMBER")
+        self.cache[eff["key"]] = eff["val"], bool(eff["ttl"])
+        return Want(200)
+
+    def do_cache_append(self, c, eff):
+        value, no = self.cached(eff, False)
+        if no:
+            return no
+        ttl = self.cache.get(eff["key"], (None, False))[1]
+        self.cache[eff["key"]] = (value or b"") + eff["val"], ttl
+        return Want(200)
+
+    def do_cache_del(self, c, eff):
+        there = self.cache.pop(eff["key"], None)
+        return Want(200) if there else Want(404, error="E_NOTFOUND")
+
+    def do_cache_expire(self, c, eff):
+        if cache_ttl(eff["ttl"]) is None:
+            return Want(404, error="E_CACHE_NUMBER")
+        if eff["key"] not in self.cache:
+            return Want(404, error="E_NOTFOUND")
+        self.cache[eff["key"]] = self.cache[eff["key"]][0], True
+        return Want(200)
+
+    def do_cache_persist(self, c, eff):
+        value, ttl = self.cache.get(eff["key"], (None, False))
+        if not ttl:
+            return Want(404, error="E_NOTFOUND")
+        self.cache[eff["key"]] = value, False
+        return Want(200)
+
+    def field(self, eff, text):
+        fields, no = self.cached(eff, True)
+        if no or eff["key"] not in (fields or {}):
+            return no or Want(404, error="E_NOTFOUND")
+        return Want(200, text(fields[eff["key"]]))
+
+    def do_cache_hexist(self, c, eff):
+        return self.field(eff, lambda value: b"")
+
+    def do_cache_hget(self, c, eff):
+        return self.field(eff, lambda value: value)
+
+    def put_field(self, eff, text, shown=b""):
+        """text: makes the new value of the old one, or None."""
+        fields, no = self.cached(eff, True)
+        if no:
+            return no
+        value = text((fields or {}).get(eff["key"]))
+        if value is None:
+            return Want(404, error="E_CACHE_NUMBER")
+        if fields is None:
+            fields = {}
+            self.cache[eff["tb"]] = fields, False
+        fields[eff["key"]] = value
+        return Want(200, value if shown is None else shown)
+
+    def do_cache_hset(self, c, eff):
+        return self.put_field(eff, lambda old: eff["val"])
+
+    def do_cache_hdel(self, c, eff):
+        no = self.field(eff, lambda value: b"")
+        if no.status == 200:
+            fields = self.cache[eff["tb"]][0]
+            del fields[eff["key"]]
+            if not fields:
+                del self.cache[eff["tb"]]
+        return no
+
+    def do_cache_hincrby(self, c, eff):
+        def add(old):
+            a, b = integer(old or b"0"), integer(eff["val"])
+            fits = None not in (a, b) and -I64 <= a + b < I64
+            return b"%d" % (a + b) if fits else None
+        return self.put_field(eff, add, None)
+
+    def do_cache_hincrbyfloat(self, c, eff):
+        def add(old):
+            if not re.fullmatch(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?",
+                                eff["val"]):
+                return None
+            total = Decimal((old or b"0").decode()) + \
+                Decimal(eff["val"].decode())
+            text = format(total, "f")
+            if "." in text:
+                text = text.rstrip("0").rstrip(".")
+            return text.encode()
+        return self.put_field(eff, add, None)
 
     # -- the rest -----------------------------------------------------------------
     def do_export(self, c, eff):

@@ -162,7 +162,7 @@ def may(a):
 def test_roles_over_all_paths(guarded):
     """Every path, on each of its listeners, with each of its methods, asked by
     everybody."""
-    n = start(guarded(workers=1, stores=1))
+    n = start(guarded({"mq.long_poll": 1}, workers=1, stores=1))
     rows = paths()
     assert {r["role"] for r in rows} == set(ROLES)
     conns = {"db": Conn(n.addr), "mq": Conn(n.mq)}

@@ -67,6 +67,57 @@ def test_cache(node):
         "errors"]["size"] == 300
 
 
+def test_queues(node):
+    """What it puts into the queue of each key it takes out again, once."""
+    fixed = ("-k", "3", "-n", "300", "--dist", "sequential", "--first",
+             "900000", "-c", "4", "-s", "3000")
+    where = address(node, "http")
+    for verb in ("qput", "qget"):
+        d = generate(where, "-m", verb, *fixed)
+        assert (d["missed"], d["errors"]["total"]) == (0, 0)
+    assert generate(where, "-m", "qget", *fixed)["missed"] == 300
+
+
+class Beans(threading.Thread):
+    """One client of beanstalkd: who reserves has to delete before it goes
+    on."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.words = []
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.sock.getsockname()[1]
+        self.start()
+
+    def run(self):
+        conn, _ = self.sock.accept()
+        with conn, conn.makefile("rwb") as f:
+            for line in f:
+                word = line.split()
+                self.words.append(word[0])
+                if word[0] == b"put":
+                    assert f.read(int(word[4]) + 2).endswith(b"\r\n")
+                    f.write(b"INSERTED 7\r\n")
+                elif word[0] == b"delete":
+                    f.write(b"DELETED\r\n" if word[1] == b"7" else
+                            b"NOT_FOUND\r\n")
+                else:
+                    f.write(b"RESERVED 7 50\r\n%s\r\n" % (b"x" * 50))
+                f.flush()
+
+
+def test_beans():
+    s = Beans()
+    d = generate(s.address, "-p", "beans", "-m", "qput:50,qget:50", "-n", "40",
+                 "-s", "50")
+    assert (d["count"], d["missed"], d["errors"]["total"]) == (40, 0, 0)
+    taken = s.words.count(b"reserve-with-timeout")
+    assert 0 < taken < 40 and s.words.count(b"put") == 40 - taken
+    assert s.words.count(b"delete") == taken
+    assert all(s.words[i + 1] == b"delete" for i, w in enumerate(s.words)
+               if w == b"reserve-with-timeout")
+
+
 def test_open_loop_rate(node):
     """It sends what was asked for, no matter how fast the answers are."""
     d = generate(address(node, "http"), "-m", "put:50,get:50", "-k", "100",
@@ -162,7 +213,8 @@ def test_figures_say_what_is_met():
 
 def test_figures_fit_the_rows():
     import rows
-    rows.SERVERS = {"wharf", "redis", "nginx", "bare"}
+    rows.SERVERS = {"wharf", "redis", "redis-memory", "nginx",
+                    "bare", "beans"}
     some = {"rate": 1.0, "p50": 1.0, "bytes": 1.0}
     results = {r.name: {s.label: some for s in r.sides}
                for r in rows.short_rows()}

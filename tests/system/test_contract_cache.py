@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import threading
 import time
 import zlib
 
@@ -677,3 +678,41 @@ def test_memory_is_bounded(nodes):
     assert counters(n)["cache_bytes"] <= ROOM
     assert set(n.actors("store")) == set(stores)
     w.conn.close()
+
+
+@pytest.mark.limit(90)
+def test_large_into_small(nodes):
+    """Large values take the place of many small ones in steps, and all of them
+    arrive, whatever comes meanwhile and more of them than may wait."""
+    n = nodes({"cache.memory": 64 * MIB}, workers=2, stores=1).start()
+    with n.conn() as c:
+        for i in range(0, 64 * MIB // 4096, 500):
+            c.send(b"".join(build("POST", "/cache/put?key=s%d" % k, b"s" * 4000)
+                            for k in range(i, i + 500)))
+            assert {c.recv().status for _ in range(500)} == {200}
+    wait_for("it is full", 10, lambda: counters(n)["cache_evicted"] > 0)
+    told, val, born = [], b"v" * (4 * MIB), set(n.actors())
+
+    def large(i):
+        with Conn(n.addr, 60) as c:
+            for k in range(2):
+                a = c.ask("POST", "/cache/put?key=big%d" % i, val)
+                told.append(a.status)
+            a = c.ask("POST", "/cache/append?key=big%d" % i, b"x" * MIB)
+            b = c.ask("GET", "/cache/get?key=big%d" % i)
+            told.append(a.status)
+            told.append("same" if b.body in (val + b"x" * MIB, b"x" * MIB)
+                        or b.status == 404 else b.status)
+
+    threads = [threading.Thread(target=large, args=(i,)) for i in range(16)]
+    for t in threads:
+        t.start()
+    with n.conn() as c:
+        while any(t.is_alive() for t in threads):
+            assert c.ask("POST", "/cache/put?key=little", b"l").status == 200
+            assert c.ask("GET", "/cache/get?key=little").body == b"l"
+    for t in threads:
+        t.join()
+    assert set(n.actors()) == born
+    assert sorted(map(str, told)) == ["200"] * 48 + ["same"] * 16
+    assert counters(n)["cache_bytes"] <= 64 * MIB

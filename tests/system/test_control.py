@@ -25,7 +25,8 @@ def test_status_json(nodes):
         n.put("k%d" % i, b"v")
         n.get("k%d" % i)
     found = actors(n)
-    assert set(found) == {"store.0", "store.1", "worker.0", "worker.1"}
+    assert set(found) == {"store.0", "store.1", "router.0", "worker.0",
+                          "worker.1"}
     assert {d["pid"] for d in found.values()} == set(n.actors())
     for d in found.values():
         assert d["restarts"] == 0 and d["uptime"] >= 0 and d["state"] == "ready"

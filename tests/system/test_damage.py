@@ -9,11 +9,12 @@ import subprocess
 
 import pytest
 
-from node import BUILD
+from node import BUILD, alive, wait_for
 
 SMALL = os.environ.get("WHARF_SIZE") == "small"
 LONG = os.environ.get("WHARF_SIZE") == "long"
 FLIPS, CUTS = (1000, 100) if LONG else (50, 10) if not SMALL else (20, 5)
+LOG_FLIPS = 200 if LONG else 10 if not SMALL else 5
 ROUND = 5		# damages at a time
 KEYS = 600
 BASE = 167936
@@ -108,7 +109,7 @@ def cut(path, rng):
     return at
 
 
-@pytest.mark.limit(250)
+@pytest.mark.limit(3600 if LONG else 250)
 @pytest.mark.parametrize("how, times", [(flip, FLIPS // ROUND),
                                         (cut, CUTS // ROUND)])
 def test_damage(filled, tmp_path, how, times):
@@ -120,3 +121,70 @@ def test_damage(filled, tmp_path, how, times):
     assert status == 0, lines
     bad = [damage_round(n, copy, rng, how) for _ in range(times)]
     assert min(bad) < KEYS * 3 / 4
+
+
+LAST = 3                # writes behind all others, each a batch of its own
+
+
+@pytest.fixture
+def killed(nodes):
+    """A node that must replay its log; nothing of it is in the data files."""
+    n = nodes({"stores.segment": "1M"}, workers=1, stores=1).start()
+    for turn in range(2):
+        for i in range(KEYS):
+            if turn == 0 or i % 3:
+                assert n.put("k%d" % i, value(i, turn)).status == 200
+    for i in range(LAST):
+        assert n.put("last%d" % i, b"end").status == 200
+    n.kill_tree()
+    return n
+
+
+def flip_used(path, rng):
+    """Where something was written: the rest of a segment is zeros."""
+    with open(path, "r+b") as f:
+        data = f.read()
+        used = [i for i in range(0, len(data), 64) if any(data[i:i + 64])]
+        at = rng.choice(used) + rng.randrange(64)
+        f.seek(at)
+        f.write(bytes([data[at] ^ 1 << rng.randrange(8)]))
+    return at
+
+
+def comes_up(n):
+    """Whether the store does; if not, it says that its log is damaged."""
+    n.spawn()
+    begin = len(n.log())
+
+    def done():
+        return "died: exit code" in n.log()[begin:] or n.is_ready()
+
+    wait_for("ready, or not", 60, lambda: not alive(n.proc.pid) or done())
+    return alive(n.proc.pid) and "died: exit code" not in n.log()[begin:]
+
+
+@pytest.mark.limit(3600 if LONG else 250)
+def test_damaged_log(killed, tmp_path):
+    """Damage in a log that is needed is named, and never cut."""
+    n = killed
+    rng = random.Random(int(os.environ.get("WHARF_SEED", "5")))
+    copy = str(tmp_path / "copy")
+    shutil.copytree(n.data, copy, copy_function=shutil.copy2)
+    refused = 0
+    for _ in range(LOG_FLIPS):
+        shutil.rmtree(n.data)
+        shutil.copytree(copy, n.data, copy_function=shutil.copy2)
+        hit = rng.choice(sorted(glob.glob(n.data + "/store.0/wal/*.seg")))
+        at = flip_used(hit, rng)
+        status, lines = check(n.data)
+        if comes_up(n):
+            assert read_all(n) == 0, (hit, at)
+            n.stop()
+            continue
+        refused += 1
+        assert status == 1, (hit, at, lines)
+        name = "log %s" % os.path.basename(hit)
+        assert any(name in line for line in lines), (hit, at, lines)
+        assert "log is damaged" in n.log() or name in n.log()
+        n.kill_tree()
+    assert refused > 0

@@ -158,13 +158,13 @@ def test_second_signal_hurries(nodes, sig):
 def test_ps_shows_who_is_who(nodes):
     n = nodes(workers=2, stores=2).start()
     names = sorted(n.actors().values())
-    assert names == ["wharf-store 0", "wharf-store 1", "wharf-worker 0",
-                     "wharf-worker 1"]
+    assert names == ["wharf-router 0", "wharf-store 0", "wharf-store 1",
+                     "wharf-worker 0", "wharf-worker 1"]
     lines = []
     for pid in n.actors():
         with open("/proc/%d/cmdline" % pid, "rb") as f:
             lines.append(f.read())
-    assert len(set(lines)) == 4     # which seat is visible
+    assert len(set(lines)) == 5     # which seat is visible
     with open("/proc/%d/comm" % n.proc.pid) as f:
         assert f.read().strip() == "wharfd"
 

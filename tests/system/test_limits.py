@@ -13,6 +13,7 @@ from client import Conn, enc
 from metrics import parse
 from node import BUILD, signal_pid, wait_for
 from slots import net
+from test_nng import in_child
 from ways import Way, exact
 
 LOOK = 5                    # seconds between two looks (limits.h)
@@ -24,6 +25,10 @@ FULL = 6                    # values of SIZE that are over DISK
 # What a path does to the data; a new one that writes must be added here.
 GROWS = {"put", "hset", "hincrby", "sadd", "zadd", "mput"}
 GOES_ON = {"del", "hdel", "srem", "zrem", "expire", "persist"}
+# The same of queues, topics and tasks.
+Q_GROWS = {"put", "mput", "pub"}
+Q_GOES_ON = {"get", "evget", "ack", "nack", "touch", "move", "purge", "timeout",
+             "max", "lock", "set", "do_get", "do_post"}
 
 
 def limits(n):
@@ -57,26 +62,58 @@ def body_of(command, key):
     return at[command]
 
 
+def last(path):
+    return path.rsplit("/", 1)[1]
+
+
+def growing(writes, grows, goes_on):
+    assert {last(path) for path, _ in writes} == grows | goes_on
+    return [(path, where) for path, where in writes if last(path) in grows]
+
+
 @pytest.fixture(scope="module")
 def paths():
-    """[(path, on both listeners)] of the writes of records that grow, as the
-    worker lists them; what else writes is known, too."""
+    """([(path, listeners)] of the writes that grow records, the same of queues),
+    as the worker lists them; what else writes is known, too."""
     text = subprocess.run([os.path.join(BUILD, "wharf-worker"), "--print-api"],
                           capture_output=True, text=True, check=True).stdout
-    writes = [(path, where == "both") for path, where in re.findall(
-        r"^\| `(/\S+)` \| (both|db|mq) \| [^|]* \| write \|", text, re.M)
-        if not path.startswith(("/hustcache/", "/cache/"))]
-    names = {path.rsplit("/", 1)[1] for path, _ in writes}
-    assert names == GROWS | GOES_ON
-    return [w for w in writes if w[0].rsplit("/", 1)[1] in GROWS]
+    writes = re.findall(r"^\| `(/\S+)` \| (both|db|mq) \| [^|]* \| write \|",
+                        text, re.M)
+    queues = [(path, where) for path, where in writes
+              if where == "mq" or path.startswith("/hustmq/")]
+    records = [w for w in writes if w not in queues and
+               not w[0].startswith(("/hustcache/", "/cache/"))]
+    return (growing(records, GROWS, GOES_ON),
+            growing(queues, Q_GROWS, Q_GOES_ON))
+
+
+def doors(n, where):
+    return [n.addr] * (where != "mq") + [n.mq] * (where != "db")
+
+
+def refuse_queues(n, paths, error):
+    """Nothing comes in: neither a message nor a queue nor a topic is made."""
+    for path, where in paths:
+        command = last(path)
+        body = net(b"m") if command == "mput" else b"m"
+        for addr in doors(n, where):
+            with Conn(addr) as c:
+                a = c.ask("POST", path + "?queue=new" + command, body)
+            assert a.status == 403, (path, a)
+            assert a["wharf-error"].startswith(error + " "), (path, a)
+    assert len(paths) == 2 * len(Q_GROWS)
+    for command in ("put", "mput"):
+        a = n.ask("GET", "/hustmq/get?worker=worker&queue=new" + command)
+        assert a.status == 412, a
+    assert n.ask("GET", "/hustmq/sub?idx=0&queue=newpub").status == 412
 
 
 def refuse_all(n, paths, error):
     """Every growing path on either listener; nothing is there afterwards."""
-    for path, both in paths:
-        command = path.rsplit("/", 1)[1]
+    for path, where in paths:
+        command = last(path)
         query, body = body_of(command, "new:" + command)
-        for addr in [n.addr] + [n.mq] * both:
+        for addr in doors(n, where):
             with Conn(addr) as c:
                 a = c.ask("POST", path + "?" + query + "&ver=7", body)
             if command == "mput":
@@ -94,7 +131,8 @@ def refuse_all(n, paths, error):
 
 
 def go_on(n, suffix):
-    """Reads, deletes, times to live and the cache, of what make() left."""
+    """Reads, deletes, times to live, the cache and what takes messages out, of
+    what make() left."""
     way = Way(n, "direct")
     assert way.ask("GET", "get", "key=old" + suffix).body == b"v"
     assert way.ask("GET", "hget", "tb=h&key=old" + suffix).body == b"v"
@@ -113,6 +151,12 @@ def go_on(n, suffix):
         == 200
     assert n.ask("POST", "/hustcache/put?key=c", b"v").status == 200
     assert n.ask("GET", "/hustcache/get?key=c").body == b"v"
+    queue = "queue=old" + suffix
+    a = n.ask("GET", "/hustmq/get?worker=worker&ack=false&" + queue)
+    assert (a.status, a.body) == (200, b"m"), a
+    assert n.ask("POST", "/hustmq/max?num=9&" + queue).status == 200
+    assert n.ask("POST", "/hustmq/ack?%s&token=%s" % (
+        queue, enc(a["ack-token"]))).status == 200
     way.conn.close()
 
 
@@ -121,9 +165,11 @@ def make(n, suffix):
     for command in GROWS - {"hincrby", "mput"}:
         query, body = body_of(command, "old" + suffix)
         assert way.ask("POST", command, query, body).status == 200
+    assert n.ask("POST", "/hustmq/put?queue=old" + suffix, b"m").status == 200
     way.conn.close()
 
 
+@in_child
 def refuse_nng(n, status):
     z, h = nc.Node(n.run), b"nng"
     try:
@@ -152,7 +198,8 @@ def test_disk(nodes, paths):
     fill(n)
     have = limits(n)["disk"]
     assert have["most"] == DISK and have["used"] >= FULL * SIZE
-    refuse_all(n, paths, "E_LIMIT_DISK")
+    refuse_all(n, paths[0], "E_LIMIT_DISK")
+    refuse_queues(n, paths[1], "E_LIMIT_DISK")
     refuse_nng(n, 48)
     go_on(n, "1")
     # Visible; a store that is born anew knows; it ends by itself.
@@ -231,6 +278,11 @@ def test_value(nodes):
     assert n.exist("a").status == 404 and n.get("b").body == fits
     assert n.get("k").body == fits
     assert n.ask("POST", "/hustcache/put?key=c", long).status == 200
+    value_by_nng(n, long, fits)
+
+
+@in_child
+def value_by_nng(n, long, fits):
     with nc.Node(n.run) as z:
         assert z.put(b"k", long).status == 51
         assert z.put(b"k", fits).status == nc.OK

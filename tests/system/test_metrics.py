@@ -46,12 +46,12 @@ def test_both_listeners(nodes):
     n = nodes({"workers.count": 2, "stores.count": 2}).start()
     db, mq = scrape(n), scrape(n, n.mq)
     assert set(db) == set(mq)
-    all_seats = {("store", "0"), ("store", "1"), ("worker", "0"),
-                 ("worker", "1")}
+    all_seats = {("store", "0"), ("store", "1"), ("router", "0"),
+                 ("worker", "0"), ("worker", "1")}
     assert seats(db["wharf_requests_total"]) == all_seats
     assert seats(db["wharf_read_seconds"]) == all_seats
     assert seats(db["wharf_up"]) == all_seats | {("wharfd", "0")}
-    assert db["wharf_up"].sum() == 5
+    assert db["wharf_up"].sum() == 6
     assert db["wharf_restarts_total"].sum() == 0
     assert len(db["wharf_build_info"].samples) == 1
     now = time.time()
@@ -104,7 +104,7 @@ def test_processes(nodes):
     def agree():
         f = scrape(n)
         for pid, name in n.actors().items():
-            seat = dict(actor="store" if "store" in name else "worker", seat="0")
+            seat = dict(actor=name.split()[0].split("-")[1], seat="0")
             fds = len(os.listdir("/proc/%d/fd" % pid))
             anon = f["wharf_resident_anon_bytes"].get(**seat)
             with open("/proc/%d/status" % pid) as s:

@@ -11,10 +11,11 @@ import subprocess
 
 import pytest
 
+import pathqueues
 from client import Closed, Conn, build, enc
 from node import BUILD, wait_for
 from pathcases import ALIKE, Ask, Row, lib_line
-from pathrules import BODY_MAX, FILES, STORES, commands, judge
+from pathrules import BODY_MAX, FILES, IN_BODY, STORES, commands, judge
 from pathworld import Want, World, is_short
 from test_libwharf import Drive
 from test_libwharf_types import HTTP, Said, h, unh
@@ -62,7 +63,8 @@ def test_rows_as_declared():
         assert {n: c.par(n) for n in c.names} == r.declared, what
         assert row["type"] in (c.type.strip("-"), "K" if c.body == "items"
                                else c.type.strip("-")), what
-        flags = {"body": "val", "keybody": "key", "items": "items"}
+        flags = {"body": "val", "keybody": "key", "items": "items",
+                 "item": "item"}
         assert [b for f, b in flags.items() if f in row["flags"]] == (
             [c.body] if c.body != "-" else []), what
         assert ("write" in row["flags"] and "plain" not in row["flags"]) == \
@@ -92,14 +94,15 @@ class Step:
 
 
 class Walk:
-    def __init__(self, node):
-        self.node, self.get_writes = node, True
-        self.world = World("%s:%d" % node.addr)
+    def __init__(self, node, connect=Conn, doors=None):
+        self.node, self.get_writes, self.connect = node, True, connect
+        doors = doors or {"db": node.addr, "mq": node.mq}
+        self.world = World("%s:%d" % doors["db"])
         self.contract = commands()
         self.faults, self.counts = [], collections.Counter()
         self.kinds = collections.defaultdict(collections.Counter)
         self.drive, self.heard = Drive(node), {}
-        self.conns = {"db": Conn(node.addr), "mq": Conn(node.mq)}
+        self.conns = {door: connect(a) for door, a in doors.items()}
 
     def close(self):
         for c in self.conns.values():
@@ -122,7 +125,14 @@ class Walk:
         """A record to be deleted or changed, before the question about it."""
         c = row.c
         v = judge(c, ask.method, ask.query, ask.body, self.get_writes)
-        if v.status or not (c.verb == "del" or c.base in ("expire", "persist")):
+        if c.mq and not v.status:
+            yield from self.queued(row, v.eff)
+            return
+        if v.status or not (c.verb == "del" or c.base in ("expire", "persist") or
+                         c.base in ("cache_expire", "cache_persist")):
+            return
+        if c.cache:
+            yield self.cached(row, v.eff)
             return
         make = PREPARED[c.type]
         query = "ttl=200000" if c.base == "persist" else "ttl=0"
@@ -137,6 +147,27 @@ class Walk:
         prep = Ask("prepare", "", "PUT", query, body)
         prep.path = path
         yield self.step(row, prep, self.contract[row.door, path])
+
+    def cached(self, row, eff):
+        """The same in the cache."""
+        path, query = "/hustcache/put", "key=%s&val=1" % enc(eff["key"])
+        if "tb" in eff:
+            path = "/hustcache/hset"
+            query += "&tb=" + enc(eff["tb"])
+        elif row.c.base == "cache_persist":
+            query += "&ttl=200000"
+        prep = Ask("prepare", "", "PUT", query)
+        prep.path = path
+        return self.step(row, prep, self.contract[row.door, path])
+
+    def queued(self, row, eff):
+        """A message in the queue, or an item in the topic."""
+        found = pathqueues.prepared(self.world, row.c, eff)
+        if found:
+            path, query, body = found
+            prep = Ask("prepare", "", "POST", query, body)
+            prep.path = path
+            yield self.step(row, prep, self.contract[row.door, path])
 
     def steps(self, row, story):
         """A write is asked twice, unless it ends by itself soon."""
@@ -153,7 +184,7 @@ class Walk:
     def http(self, door, steps):
         """Batches on one connection; alone who makes it end."""
         for i in range(0, len(steps), BATCH):
-            part = steps[i:i + BATCH]
+            part = [s for s in steps[i:i + BATCH] if not s.want.slow]
             calm = [s for s in part if not s.ask.alone]
             c = self.conns[door]
             c.send(b"".join(build(s.ask.method, s.target, s.ask.body)
@@ -165,9 +196,20 @@ class Walk:
                     raise AssertionError("%s: %r" % (e, s))
             for s in part:
                 if s.ask.alone:
-                    with Conn(c.sock.getpeername()) as own:
+                    with self.connect(c.sock.getpeername()) as own:
                         s.answer = own.ask(s.ask.method, s.target, s.ask.body)
                     s.answer.headers.pop("connection", None)
+        self.waiting(self.conns[door].sock.getpeername(),
+                     [s for s in steps if s.want.slow])
+
+    def waiting(self, addr, steps):
+        """All at the same time."""
+        conns = [self.connect(addr) for _ in steps]
+        for s, c in zip(steps, conns):
+            c.send(build(s.ask.method, s.target, s.ask.body))
+        for s, c in zip(steps, conns):
+            s.answer = c.recv(s.ask.method)
+            c.close()
 
     def lib(self, lines):
         """Answers to lines, a few at a time: a pipe is short."""
@@ -341,6 +383,20 @@ class Walk:
                 self.row(by_path["db", "/hustdb/" + path],
                          [[Ask("fill", "", "PUT", query)]], lib=False)
 
+        for path, query in (("put", "key=m&val=text"),
+                            ("hset", "tb=hash&key=m&val=7")):
+            self.row(by_path["db", "/hustcache/" + path],
+                     [[Ask("fill", "", "PUT", query)]], lib=False)
+        for path, query in (("put", "queue=jobs&item=zero"),
+                            ("get", "queue=jobs&worker=w%22orker"),
+                            ("put", "queue=jobs&item=one"),
+                            ("put", "queue=jobs&item=two&priori=2"),
+                            ("put", "queue=jobs&item=three"),
+                            ("pub", "queue=news&item=first"),
+                            ("pub", "queue=news&item=second")):
+            self.row(by_path["db", "/hustmq/" + path],
+                     [[Ask("fill", "", "GET", query)]], lib=False)
+
     def anchor(self, by_path):
         """Tables of writes that stay, whatever goes."""
         for path, query in (("hset", "tb=hw&key=anchor&val=1"),
@@ -354,7 +410,7 @@ class Walk:
         path, steps = row.row["path"], []
         good = row.ask("path", "", row.params(row.key()), row.key())
         for other in (path + "/", path.upper(), "/" + path, path + "x",
-                      path + "%00", path + "%zz", "/hustmq" + path):
+                      path + "%00", path + "%zz", "/hust" + path):
             ask = Ask("path", "", good.method, good.query, good.body)
             ask.path = other
             steps.append(Step(row, ask, judge(row.c, "NONE", "", None),
@@ -367,7 +423,7 @@ class Walk:
         self.http(row.door, steps)
         for s in steps:
             self.check(s)
-        with Conn(self.conns[row.door].sock.getpeername()) as c:
+        with self.connect(self.conns[row.door].sock.getpeername()) as c:
             a = c.ask(good.method, path + "?key=" + "k" * 40000)
             assert a.status in (414, 431), (path, a)
 
@@ -411,7 +467,7 @@ class Walk:
     def posts(self, row):
         """W32: without GET, a POST without a body takes the query's."""
         self.row(row, list(row.methods()) + (
-            list(row.bodies()) if row.c.body in ("key", "val") else []),
+            list(row.bodies()) if row.c.body in IN_BODY else []),
             lib=False)
 
 
@@ -431,6 +487,7 @@ def test_walk(nodes, tmp_path):
     conf = tmp_path / "wharf.conf"
     conf.write_text("db {\n get_writes = on\n}\n")
     n = nodes({"stores.files": FILES, "stores.sync": "os",
+               "mq.long_poll": pathqueues.LONG_POLL,
                "limits.body": BODY_MAX}, workers=1, stores=STORES)
     n.start(extra=("-c", str(conf)))
     all_ = rows()
@@ -454,7 +511,7 @@ def test_walk(nodes, tmp_path):
     set_get_writes(n, conf, walk.conns["db"], False)
     walk.get_writes = False
     for r in all_:
-        if r.c.verb in ("put", "del"):
+        if r.c.verb in ("put", "del", "qput", "qack"):
             walk.posts(r)
     walk.close()
     print("rows %d, %s, of kinds %s" % (len(all_), dict(walk.counts), dict(sum(

@@ -200,7 +200,7 @@ def test_children_know_nothing(managed):
                         "LISTEN_PID": "1", "LISTEN_FDNAMES": "db"})
     n.spawn()
     m.wait("^READY=1$")
-    assert len(n.actors()) == 4
+    assert len(n.actors()) == 5
     for pid in n.actors():
         with open("/proc/%d/environ" % pid, "rb") as f:
             names = {v.split(b"=")[0].decode() for v in f.read().split(b"\0")}
