@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -231,10 +232,11 @@ def test_offline_two_generations(node):
     """A stop in the middle of a compaction: the newer file hides what the older
     one has, in digests and in tables."""
     n = node
-    for turn in range(1, 20):
+    for turn in range(1, 60):
         n.ctl("compact")
-        for i in range(0, KEYS, 50):
+        for i in range(0, KEYS, 100):
             n.put("k%d" % i, value(i + turn))
+        time.sleep(turn * 0.017 % 0.3)      # it takes its time to begin
         assert n.stop() == 0
         assert offline(n.data)[0] == 0, offline(n.data)[1]
         text = "".join(open(p).read()

@@ -25,18 +25,18 @@ CALLS = 100 if LONG else 10 if SMALL else 20
 
 
 class Workers:
-    """Processes; the last of them hangs in the midst of message `hang`."""
+    """Processes; the first of them hangs in the midst of message `hang`."""
 
     def __init__(self, kind, count, port, queue, out, hang):
         self.procs = [subprocess.Popen(
             [sys.executable, WORKER, kind, str(port), queue, "worker%d" % i,
-             out, str(hang if i == count - 1 else 0)],
+             out, str(0 if i else hang)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             for i in range(count)]
 
-    def kill_last(self):
+    def kill_first(self):
         """When it has a message in its hands."""
-        p = self.procs[-1]
+        p = self.procs[0]
         assert p.stdout.readline() == b"in the midst\n"
         p.kill()
         assert p.wait(10) == -signal.SIGKILL
@@ -78,16 +78,15 @@ def test_files_are_compressed(nodes, tmp_path):
         assert c.ask("POST", "/set?queue=docs", b'{"timeout":2}').status == 200
         for path in files:
             assert c.ask("POST", "/put?queue=docs", path).status == 200
-        w = Workers("compress", WORKERS, n.mq[1], "docs", out,
-                    len(files) // (2 * WORKERS))
-        w.kill_last()
+        w = Workers("compress", WORKERS, n.mq[1], "docs", out, 5)
+        w.kill_first()
         assert sum(numbers(c, "docs")["ready"]) > 0, "it was not half way"
 
         def empty():
             row = numbers(c, "docs")
             return sum(row["ready"]) + row["unacked"] == 0
         wait_for("the queue is empty", 500 if LONG else 100, empty)
-        assert w.close()[:-1] == [0] * (WORKERS - 1)
+        assert w.close()[1:] == [0] * (WORKERS - 1)
     check(files, out)
 
 
@@ -98,16 +97,17 @@ def check(files, out):
 
 
 class Caller(threading.Thread):
-    """Asks for numbers until each is there."""
+    """Asks for numbers until there are enough, and the worker is killed."""
 
-    def __init__(self, addr, seed):
+    def __init__(self, addr, seed, killed):
         super().__init__(daemon=True)
-        self.addr, self.r = addr, random.Random(seed)
+        self.addr, self.r, self.killed = addr, random.Random(seed), killed
         self.wrong, self.right, self.again = [], 0, 0
 
     def run(self):
         with Conn(self.addr, 120) as c:
-            while self.right < CALLS and len(self.wrong) < 5:
+            while len(self.wrong) < 5 and (
+                    self.right < CALLS or not self.killed.is_set()):
                 self.call(c, self.r.randrange(1000))
 
     def call(self, c, n):
@@ -129,16 +129,18 @@ def test_fibonacci_service(nodes):
     n = nodes({"mq.long_poll": 2 if not sanitized() else 6},
               workers=2, stores=1).start()
     w = Workers("fibonacci", SERVERS, n.mq[1], "fib", "-", 5)
-    callers = [Caller(n.mq, i) for i in range(CALLERS)]
+    killed = threading.Event()
+    callers = [Caller(n.mq, i, killed) for i in range(CALLERS)]
     for t in callers:
         t.start()
-    w.kill_last()
+    w.kill_first()
+    killed.set()
     for t in callers:
         t.join(100)
     assert not any(t.is_alive() for t in callers)
     assert [t.wrong for t in callers] == [[]] * CALLERS
-    assert [t.right for t in callers] == [CALLS] * CALLERS
-    assert w.close()[:-1] == [0] * (SERVERS - 1)
+    assert min(t.right for t in callers) >= CALLS
+    assert w.close()[1:] == [0] * (SERVERS - 1)
     with Conn(n.mq, 60) as c:
         wait_for("no task is left", 20, lambda: (lambda s: s["free_tasks"] ==
                  s["total"])(json.loads(c.ask("GET", "/do_get_status").body)))
