@@ -88,12 +88,16 @@ def number(reply, name):
 class History:
     """A source for Load (load.py): puts, deletes and reads."""
 
+    begun = 0                   # of this process
+
     def __init__(self, conns, keys, allowed, label, seed):
         self.keys = [[self.key("c%dk%d" % (i, k), k, allowed)
                       for k in range(keys)] for i in range(conns)]
         self.r = random.Random(seed)
         self.label = label
-        self.serial = 0
+        # Scores of another round's would be no writes: the same is kept.
+        self.serial = History.begun * 1000000
+        History.begun += 1
         self.acked = 0
         self.bad = []
 
