@@ -303,7 +303,8 @@ page_take(struct asked *a, const struct frame *f, int *more)
 	*more = f->score != 0;
 	a->f.key = a->after;
 	a->f.keylen = *more ? q.len : 0;
-	memcpy(a->after, q.name, a->f.keylen);
+	if (a->f.keylen > 0)
+		memcpy(a->after, q.name, a->f.keylen);
 	return E_OK;
 }
 
