@@ -92,9 +92,9 @@ json_expect(struct json *j, size_t n)
 void
 json_bytes(struct json *j, const void *data, size_t n)
 {
-	uint8_t	*p = json_room(j, n);
+	uint8_t	*p;
 
-	if (p != NULL && n != 0)
+	if (n > 0 && (p = json_room(j, n)) != NULL)
 		memcpy(p, data, n);
 }
 
