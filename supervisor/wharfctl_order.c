@@ -124,10 +124,9 @@ follow(order_ask *ask, const char *socket, const char *cmd, json_int_t id,
 	return reply;
 }
 
-/* --- check --- */
-
+/* Why an actor could not do it; 1: there is a reason. */
 static int
-check_show_one(const json_t *s, const char *kind)
+error_show(const json_t *s, const char *kind)
 {
 	const char	*error = json_string_value(json_object_get(s,
 	    "error"));
@@ -135,7 +134,17 @@ check_show_one(const json_t *s, const char *kind)
 	if (error != NULL)
 		printf("%s.%lld: %s\n", kind, (long long)number(s, kind),
 		    error);
-	else
+	return error != NULL;
+}
+
+/* --- check --- */
+
+static int
+check_show_one(const json_t *s, const char *kind)
+{
+	int	failed = error_show(s, kind);
+
+	if (!failed)
 		printf("%s.%lld: %lld records, %lld blocks, %lld segments,"
 		    " %lld index entries, %lld findings\n", kind,
 		    (long long)number(s, kind),
@@ -144,7 +153,7 @@ check_show_one(const json_t *s, const char *kind)
 		    (long long)number(s, "segments"),
 		    (long long)number(s, "index_entries"),
 		    (long long)number(s, "found"));
-	return error != NULL || number(s, "found") != 0;
+	return failed || number(s, "found") != 0;
 }
 
 /* Those of one sort; 1: something is not as it should be. */
@@ -218,18 +227,14 @@ order_check(order_ask *ask, const char *socket, char **args, int nargs,
 static int
 compact_show_one(const json_t *s, const char *kind)
 {
-	const char	*error = json_string_value(json_object_get(s,
-	    "error"));
+	int	failed = error_show(s, kind);
 
-	if (error != NULL)
-		printf("%s.%lld: %s\n", kind, (long long)number(s, kind),
-		    error);
-	else
+	if (!failed)
 		printf("%s.%lld: %.1f MiB before, %.1f MiB after\n", kind,
 		    (long long)number(s, kind),
 		    (double)number(s, "before") / MIB,
 		    (double)number(s, "after") / MIB);
-	return error != NULL;
+	return failed;
 }
 
 static int
