@@ -150,16 +150,6 @@ world_free(struct world *w)
 	shard_drop(w->base);
 }
 
-static void
-turn(struct shard *s)
-{
-	shard_turn(s);
-	shard_work(s);
-	shard_kick(s);
-	usleep(20);
-	shard_poll(s);
-}
-
 /* Key i, and the shard that has it. */
 static struct shard *
 key_of(struct world *w, unsigned i, struct shard_key *k)
@@ -198,7 +188,7 @@ change(struct world *w, unsigned i)
 	memset(val, fill, wr.vallen);
 	while ((e = del ? shard_del(s, &k, &wr, &res) :
 	    shard_put(s, &k, &wr, &res)) == E_AGAIN)
-		turn(s);
+		shard_loop(s);
 	CU_ASSERT_EQUAL(e, del && m->version == 0 ? E_NOTFOUND : E_OK);
 	*m = (struct entry){ del ? 0 : m->version + 1, wr.vallen, fill,
 	    wr.ttl != 0 };
@@ -213,7 +203,7 @@ write_some(struct world *w, unsigned n)
 		change(w, rnd(KEYS));
 		if (n % 8 == 0)
 			for (i = 0; i < w->stores; i++)
-				turn(w->s[i]);
+				shard_loop(w->s[i]);
 	}
 }
 
@@ -262,7 +252,7 @@ run_backup(struct world *w, const char *name, unsigned i)
 
 	CU_ASSERT_EQUAL_FATAL(shard_backup(w->s[i], &c), E_OK);
 	do
-		turn(w->s[i]);
+		shard_loop(w->s[i]);
 	while (!shard_backup_over(w->s[i], &e, why, sizeof(why)));
 	if (e != E_OK)
 		printf("backup: %s\n", why);

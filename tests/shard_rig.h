@@ -1,7 +1,7 @@
 /*
  * shard_rig.h: what tests of a whole shard share: its directory, copies of it
- * as a kill would leave it, a notify that tells nobody, and tests on both
- * engines.
+ * as a kill would leave it, a notify that tells nobody, a turn of its loop, and
+ * tests on both engines.
  */
 #ifndef TESTS_SHARD_RIG_H
 #define TESTS_SHARD_RIG_H
@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/engine.h"
+#include "store/shard.h"
 
 /* The test polls its shard. */
 static inline void
@@ -67,6 +69,17 @@ static inline void
 shard_drop(const char *base)
 {
 	nftw(base, shard_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A turn of the loop of whoever serves it. */
+static inline void
+shard_loop(struct shard *served)
+{
+	shard_turn(served);
+	shard_work(served);
+	shard_kick(served);
+	usleep(20);
+	shard_poll(served);
 }
 
 /* Makes fn_tkrzw() and fn_mem() of fn_on(ops), and their rows. */

@@ -95,20 +95,10 @@ world_free(struct world *w)
 }
 
 static void
-turn(struct shard *s)
-{
-	shard_turn(s);
-	shard_work(s);
-	shard_kick(s);
-	usleep(20);
-	shard_poll(s);
-}
-
-static void
 settle(struct shard *s, uint64_t lsn)
 {
 	while (shard_released(s) < lsn && shard_failed(s) == E_OK)
-		turn(s);
+		shard_loop(s);
 }
 
 static enum err
@@ -118,7 +108,7 @@ apply(struct shard *s, const struct kept *k, struct shard_result *res)
 
 	while ((e = shard_apply(s, k->key, k->keylen, k->val, k->len, res)) ==
 	    E_AGAIN)
-		turn(s);
+		shard_loop(s);
 	settle(s, res->lsn);
 	return e;
 }
@@ -184,7 +174,7 @@ write_key(struct shard *s, unsigned i, int del, size_t len, int64_t ttl)
 	memset(val, (int)(i + len), len);
 	while ((e = del ? shard_del(s, &k, &w, &res) :
 	    shard_put(s, &k, &w, &res)) == E_AGAIN)
-		turn(s);
+		shard_loop(s);
 	CU_ASSERT(e == E_OK || e == E_NOTFOUND);
 	return res.lsn;
 }
@@ -302,7 +292,7 @@ write_some(struct world *w, struct all *a)
 		lsn = write_key(w->s, rnd(KEYS), rnd(8) == 0, rnd(VAL_MAX),
 		    rnd(10) == 0 ? 1 + rnd(3600000) : 0);
 		if (i % 4 == 0)
-			turn(w->s);
+			shard_loop(w->s);
 		shard_stat(w->s, &st);
 		if (i % 500 != 0 && (st.data.compacting == 0 || rnd(20) != 0))
 			continue;
@@ -478,7 +468,7 @@ apply_and_poll(struct shard *s, const struct kept *k)
 
 	while ((e = shard_apply(s, k->key, k->keylen, k->val, k->len,
 	    &res)) == E_AGAIN)
-		turn(s);
+		shard_loop(s);
 	CU_ASSERT_EQUAL(e, E_OK);
 	CU_ASSERT(res.written);
 	while (shard_released(s) < res.lsn) {

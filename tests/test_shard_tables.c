@@ -115,17 +115,6 @@ world_free(struct world *w)
 	shard_drop(w->base);
 }
 
-/* One turn of a store's loop. */
-static void
-turn(struct shard *s)
-{
-	shard_turn(s);
-	shard_work(s);
-	shard_kick(s);
-	usleep(20);
-	shard_poll(s);
-}
-
 /* "Hname": type and name. */
 static unsigned
 key_of(struct shard_key *k, const char *tab, const char *member)
@@ -159,10 +148,10 @@ change(struct world *w, const char *tab, const char *member, int del,
 		e = del ? shard_del(s, &k, &wr, &res) :
 		    shard_put(s, &k, &wr, &res);
 		if (e == E_AGAIN)
-			turn(s);
+			shard_loop(s);
 	}
 	while (shard_released(s) < res.lsn)
-		turn(s);
+		shard_loop(s);
 	return e;
 }
 
@@ -417,7 +406,7 @@ expiry_on(const struct engine_ops *ops)
 	until = wall_ms() + 60000;
 	while (count_of(&w, "Sshort") != -1 && wall_ms() < until)
 		for (i = 0; i < STORES; i++)
-			turn(w.s[i]);
+			shard_loop(w.s[i]);
 	CU_ASSERT_EQUAL(look(&w, "Sshort", "x"), E_TYPE);
 	CU_ASSERT_EQUAL(put(&w, "Zshort", "x"), E_OK);
 	world_free(&w);
@@ -459,7 +448,7 @@ conflict_on(const struct engine_ops *ops, int killed)
 	open_shard(&w, 1);		/* first there, but the younger claim */
 	CU_ASSERT_EQUAL(count_of(&w, "Sx"), 200);
 	open_shard(&w, 0);
-	turn(w.s[1]);			/* sees that it lost the name */
+	shard_loop(w.s[1]);			/* sees that it lost the name */
 	m = member_of("Sx", 1, 3);
 	CU_ASSERT_EQUAL(look(&w, "Sx", m), E_TYPE);
 	CU_ASSERT_EQUAL(put(&w, "Sx", m), E_TYPE);
@@ -469,7 +458,7 @@ conflict_on(const struct engine_ops *ops, int killed)
 	for (i = 0; i < 100000; i++) {
 		struct shard_stat	st;
 
-		turn(w.s[1]);
+		shard_loop(w.s[1]);
 		shard_stat(w.s[1], &st);
 		if (st.tables.tables == 1)
 			break;

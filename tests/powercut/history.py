@@ -27,6 +27,7 @@ TABLES = {"H": ("h", "hkeys?tb=h&offset=0&size=1000&noval=false", "hlen?tb=h"),
           "Z": ("z", "zrangebyrank?tb=z&offset=0&size=1000&noval=false",
                 "zcard?tb=z")}
 ABSENT = (404, 412)         # 412: nor is there any other of its table
+DAMAGED = 500
 
 # `1s` may lose the last second; as much again for a machine that is busy.
 LOSS = 2.0
@@ -220,11 +221,14 @@ class Sweep:
         return ask(READ, key), key
 
     def done(self, _i, key, reply):
-        if reply is None or reply.status not in (200,) + ABSENT:
+        if reply is None or reply.status not in (200, DAMAGED) + ABSENT:
             self.todo.append(key)
             return
         self.left -= 1
-        self.history.observe(key, reply)
+        if reply.status == DAMAGED:
+            self.history.bad.append("%s is damaged" % key.name)
+        else:
+            self.history.observe(key, reply)
 
 
 def disagreements(history, get):

@@ -32,6 +32,7 @@ CONNS = 24
 KEYS = 6                    # of each connection, all types
 DELAY = 600                 # usec that a sync takes at most
 READY = 40                  # seconds; a start with a cut in it takes longer
+CHECKPOINT, LOG = "checkpoint", "log"
 OPTS = {"stores.files": 2, "stores.segment": "1M",
         "stores.compact_bytes": "65536"}
 
@@ -79,16 +80,18 @@ class Image:
 
 class Run:
     """seed, images: as said above.  plant: see world.h.  load: seconds of
-    writing before an image.  keep: leave the image that was started last.
-    same_boot: boot_id lies, as if a cut were but a SIGKILL."""
+    writing before an image.  at: where cuts fall, all else as said: CHECKPOINT,
+    in starts and orderly stops but not at writes of the log; LOG, under load.
+    keep: leave the image that was started last.  same_boot: boot_id lies, as if
+    a cut were but a SIGKILL."""
 
-    def __init__(self, seed, images, sync="always", plant="", load=0.4,
+    def __init__(self, seed, images, sync="always", plant="", load=0.4, at=None,
                  keep=False, same_boot=False, kind=None):
         self.r = random.Random(seed)
         self.kind = kind or Round
         self.keeps, self.same_boot = keep, same_boot
         self.seed, self.images = seed, images
-        self.sync, self.plant, self.load = sync, plant, load
+        self.sync, self.plant, self.load, self.at = sync, plant, load, at
         self.dir = tempfile.mkdtemp(prefix="pc", dir=roomy())
         self.waiting = [Image(None, {}, "fresh")]
         self.rounds = self.kills = self.acked = self.seen = 0
@@ -187,10 +190,8 @@ class Round:
 
     def live(self, node):
         if self.wanted() > 0:
-            if self.run.made["start"] == 0:
-                self.cut("start", self.some(20))
-            elif self.r.random() < 0.6:
-                self.cut("start", self.some(self.run.start_points))
+            if self.run.at != LOG:
+                self.cut_start()
             if self.r.random() < 0.2:
                 self.world["kill_at"] = self.some(self.run.start_points)
         self.start(node)
@@ -207,6 +208,12 @@ class Round:
             load.close()
         self.obituaries(node)
         shutil.copy(os.path.join(self.data, "NODE"), self.run.dir)
+
+    def cut_start(self):
+        if self.run.made["start"] == 0:
+            self.cut("start", self.some(20))
+        elif self.r.random() < 0.6:
+            self.cut("start", self.some(self.run.start_points))
 
     def quick(self, node):
         """After a cut data files are restored, not taken as they lie."""
@@ -271,7 +278,8 @@ class Round:
 
     def cut(self, how, at):
         self.how[self.world["images"]] = how
-        self.world["cut_rare"] = self.r.randrange(2)
+        self.world["cut_rare"] = (self.r.randrange(2) if self.run.at is None
+                                  else self.run.at == CHECKPOINT)
         self.world["cut_at"] = at
 
     def no_cut(self):
@@ -281,7 +289,8 @@ class Round:
 
     def work(self, load):
         load.source = self.history
-        while self.wanted() > 0 and len(self.how) < 2:
+        while self.wanted() > 0 and len(self.how) < 2 and \
+                self.run.at != CHECKPOINT:
             if self.r.random() < 0.3:
                 self.world["kill_at"] = self.some(300)
             load.run(self.run.load * (0.3 + 0.7 * self.r.random()))
@@ -299,7 +308,8 @@ class Round:
 
     def end(self, node):
         """An orderly stop with a cut in it, or SIGKILL to all."""
-        if self.wanted() <= 0 or self.r.random() < 0.5:
+        if self.wanted() <= 0 or self.run.at == LOG or (
+                self.run.at is None and self.r.random() < 0.5):
             return node.kill_tree()
         self.cut("stop", self.some(40))
         if node.stop() != 0:

@@ -1,5 +1,8 @@
 """Fixtures: a shared node for what does it no harm, fresh ones for the rest.
-Every test has a time limit of its own (mark `limit(seconds)`)."""
+Every test has a time limit of its own (mark `limit(seconds)`).
+
+run.sh names two files: the tests that fail are written to $WHARF_FAILED, and
+where there is a $WHARF_ONLY only those in it are run."""
 
 import faulthandler
 import os
@@ -10,9 +13,21 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from node import BUILD, Node, sanitized                              # noqa: E402
+from node import BUILD, Node, patience                               # noqa: E402
 
 LIMIT = 60
+
+# What takes longest is begun first, lest one process is left with it at the
+# end.  A file's tests go to one process, together; those of APART each to any.
+FIRST = """test_data test_types_model test_path_table test_chaos test_expiry
+    test_debian_types test_queue_chaos test_powercut test_queue_powercut
+    test_guard test_restore test_contract_cache test_tls test_libwharf
+    test_backup test_listing_nng test_router_backup test_damage test_check
+    test_memory test_queue_use test_life test_conf test_systemd
+    test_auth""".split()
+APART = """test_types_model test_chaos test_powercut test_queue_powercut
+    test_guard test_restore test_backup test_listing_nng test_router_backup
+    test_damage""".split()
 
 
 class OverTime(BaseException):
@@ -26,12 +41,53 @@ def pytest_configure(config):
         pytest.exit("no wharfd in %s (WHARF_BUILD)" % BUILD, 2)
 
 
+def file_of(nodeid):
+    return os.path.basename(nodeid.split("::")[0]).rsplit(".py", 1)[0]
+
+
+def pytest_collection_modifyitems(config, items):
+    only = os.environ.get("WHARF_ONLY")
+    if only:
+        with open(only) as f:
+            wanted = set(f.read().splitlines())
+        config.hook.pytest_deselected(
+            items=[i for i in items if i.nodeid not in wanted])
+        items[:] = [i for i in items if i.nodeid in wanted]
+    place = {name: n for n, name in enumerate(FIRST)}
+    items.sort(key=lambda i: place.get(file_of(i.nodeid), len(FIRST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            name = file_of(nodeid)
+            return nodeid if name in APART else name
+
+    return ByFile(config, log)
+
+
+failed = {}                 # in the order they failed, each once
+
+
+def pytest_runtest_logreport(report):
+    if report.failed:
+        failed[report.nodeid] = True
+
+
+def pytest_sessionfinish(session):
+    path = os.environ.get("WHARF_FAILED")
+    if path and not hasattr(session.config, "workerinput"):
+        with open(path, "w") as f:
+            f.writelines(n + "\n" for n in failed)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item, nextitem):
     mark = item.get_closest_marker("limit")
-    seconds = mark.args[0] if mark else LIMIT
-    if sanitized():
-        seconds *= 3
+    seconds = (mark.args[0] if mark else LIMIT) * patience()
 
     def ring(_sig, _frame):
         signal.alarm(20)            # should the clean-up hang as well
@@ -69,7 +125,7 @@ def remember(request, n):
 
 @pytest.fixture(scope="session")
 def shared_node():
-    n = Node()
+    n = Node({"stores.segment": "16M"})        # the default
     n.start()
     yield n
     assert n.stop() == 0

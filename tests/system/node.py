@@ -1,10 +1,12 @@
 """Node: one wharfd from the build tree with its own data, sockets and log."""
 
+import functools
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +21,25 @@ LONG = os.environ.get("WHARF_LONG") == "1"
 BAD = re.compile(r"(ERROR: \w+Sanitizer|runtime error:|Assertion .* failed)")
 
 
+def pick_seed():
+    """WHARF_SEED, or run.sh's: the same at its second try."""
+    seed = int(os.environ.get("WHARF_SEED") or os.environ.get("WHARF_RUN") or
+               time.time_ns() % 10**9)
+    print("WHARF_SEED=%d" % seed)
+    return seed
+
+
+def has_ipv6():
+    """Its loopback address, that is."""
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@functools.lru_cache(None)
 def sanitized():
     try:
         with open(os.path.join(BUILD, "config.h")) as f:
@@ -36,10 +57,14 @@ def alive(pid):
 
 
 def signal_pid(pid, sig):
+    """Whoever is killed is dead afterwards, and not counted among the living."""
     try:
         os.kill(pid, sig)
     except ProcessLookupError:
-        pass
+        return
+    end = time.monotonic() + 10
+    while sig == signal.SIGKILL and alive(pid) and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def children(pid):
@@ -61,8 +86,14 @@ def children(pid):
     return out
 
 
+def patience():
+    """How much longer than on a machine of its own anything may take."""
+    return 3 if sanitized() else 2
+
+
 def wait_for(what, seconds, probe, step=0.05):
     """Waits until probe() is true; its value."""
+    seconds *= patience()
     end = time.monotonic() + seconds
     while True:
         value = probe()
@@ -90,6 +121,8 @@ class Node:
         self.run = os.path.join(self.dir, "run")
         self.logfile = os.path.join(self.dir, "log")
         self.opts = {"workers.count": workers, "stores.count": stores}
+        if not LONG:                # some hundred starts: less to be zeroed
+            self.opts["stores.segment"] = "2M"
         self.opts.update(opts or {})
         self.env = dict(os.environ, WHARF_TEST=self.dir, **(env or {}))
         # The preloaded fault library comes before the sanitizer's.
@@ -172,6 +205,12 @@ class Node:
         wait_for("all processes are back", seconds,
                  lambda: len(self.actors()) == want)
         self.wait_ready(seconds)
+
+    def wait_queues(self, seconds=60):
+        """The routers have read what there is: all is taken, not only puts."""
+        wait_for("the queues are there", seconds, lambda: self.ask(
+            "GET", "/hustmq/stat_all").status != 503)
+        return self
 
     def kill_tree(self):
         """SIGKILL to all; wharfd is stopped first, lest it restart some."""

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from client import Conn, build
-from node import BUILD, wait_for
+from node import BUILD, has_ipv6, wait_for
 
 PUT = build("GET", "/hustdb/put?key=k&val=v")
 
@@ -52,6 +52,7 @@ def test_list(nodes):
     assert re.search(r"127\.0\.\d+\.\d+ is not in access\.allow", n.log())
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 def test_ipv6(nodes):
     """One socket for both families, and one for IPv6 alone."""
     n = nodes({"access.allow": "127.0.0.1", "access.open": "on",

@@ -11,17 +11,11 @@ import pytest
 
 from load import Load
 from model import Checker, Sweep
-from node import LONG, SMALL, sanitized, signal_pid, wait_for
+from node import LONG, SMALL, pick_seed, sanitized, signal_pid, wait_for
 
 CONNS = 32
 PERIOD = 0.2
 SECONDS = 60 if LONG else 5 if SMALL else 10
-
-
-def pick_seed():
-    seed = int(os.environ.get("WHARF_SEED", time.time_ns() % 10**9))
-    print("WHARF_SEED=%d" % seed)
-    return seed
 
 
 class Monkey:
@@ -123,10 +117,9 @@ def test_one_dies_others_serve(nodes, kind):
     count = len(n.actors(kind))
     signal_pid(victim, signal.SIGKILL)
     n.forget()
-    began = time.monotonic()
-    wait_for("a new " + kind, 5, lambda: victim not in n.actors(kind)
+    wait_for("a new " + kind, 20, lambda: victim not in n.actors(kind)
              and len(n.actors(kind)) == count, 0.005)
-    assert time.monotonic() - began < (3 if sanitized() else 1)
+    assert "braked" not in n.log()          # at once
     wait_for("all keys answer", 10, lambda: all(
         n.get("k%d" % i).body == b"v%d" % i for i in range(200)))
     assert n.put("after", b"x").status == 200
@@ -165,5 +158,5 @@ def test_seat_of_stopped_worker_is_lent(nodes):
                     assert c.ask("GET", "/get?key=k").status in (200, 503)
                 except Exception as e:      # reset with the dead worker
                     assert type(e).__name__ == "Closed", e
-            assert time.monotonic() - began < (6 if sanitized() else 3)
+            assert time.monotonic() - began < 6         # not as long as it is away
     n.wait_whole(20)

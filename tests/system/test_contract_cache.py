@@ -707,10 +707,14 @@ def test_large_into_small(nodes):
     threads = [threading.Thread(target=large, args=(i,)) for i in range(16)]
     for t in threads:
         t.start()
+    found = 0                       # it may be evicted at once
     with n.conn() as c:
         while any(t.is_alive() for t in threads):
             assert c.ask("POST", "/cache/put?key=little", b"l").status == 200
-            assert c.ask("GET", "/cache/get?key=little").body == b"l"
+            a = c.ask("GET", "/cache/get?key=little")
+            assert a.status == 404 or a.body == b"l", a
+            found += a.status == 200
+    assert found > 0
     for t in threads:
         t.join()
     assert set(n.actors()) == born

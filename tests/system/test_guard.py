@@ -126,7 +126,10 @@ def test_flood(guarded, kind):                                  # noqa: F811
             assert c.ask("GET", "/hustdb/get?key=k",
                          headers=[known]).body == b"v%d" % asked
             asked += 1
-        a = c.ask("GET", "/hustdb/get?key=k", headers=[fresh])
+        for _ in range(5):          # he has a place, and it may take long
+            a = c.ask("GET", "/hustdb/get?key=k", headers=[fresh])
+            if a.status != 503:
+                break
     told = flood.stop()
     assert a.status == 200, a
     assert told[401] > 0 and told[503] > 50, told

@@ -19,7 +19,7 @@ import pytest
 
 import nng_client as nc
 from client import Closed, Conn, build
-from node import LONG, SMALL, sanitized, signal_pid, wait_for
+from node import LONG, SMALL, pick_seed, sanitized, signal_pid, wait_for
 from test_memory import rss
 from test_nng import link, patient
 
@@ -29,9 +29,7 @@ ROUNDS = 12 if SMALL else 200 if LONG else 25
 
 
 def seed():
-    n = int(os.environ.get("WHARF_SEED", time.time_ns() % 10**9))
-    print("WHARF_SEED=%d" % n)
-    return random.Random(n)
+    return random.Random(pick_seed())
 
 
 def total(n, name):

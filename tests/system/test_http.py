@@ -2,8 +2,8 @@
 and what no decent client sends.  Bad input gets an answer and does no harm."""
 
 import gzip
-import os
 import random
+import select
 import socket
 import time
 import zlib
@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from client import Closed, Conn, build, chunked, enc, raw
-from node import LONG, SMALL, sanitized
+from node import LONG, SMALL, pick_seed
 
 MAX_BODY = 64 << 20
 EMPTY = b"\r\n\r\n"
@@ -356,9 +356,7 @@ def mutate(r, data):
 
 def test_mutated_requests(node):
     """No mutation may kill a worker, nor keep the next client from working."""
-    seed = int(os.environ.get("WHARF_SEED", time.time_ns() % 10**9))
-    print("WHARF_SEED=%d" % seed)
-    r = random.Random(seed)
+    r = random.Random(pick_seed())
     good = [build("POST", "/hustdb/put?key=fuzz%41&ttl=1&ver=0&is_dup=1", b"v" * 50),
             build("GET", "/get?key=fuzz", headers=[("Accept-Encoding", "gzip")]),
             build("POST", "/put?key=z", headers=[("Transfer-Encoding", "chunked")]) +
@@ -370,13 +368,13 @@ def test_mutated_requests(node):
 
 def test_clients_that_stop_half_way(node, key):
     """Silent and half-sent connections do not hold up the others."""
-    idle = [node.conn() for _ in range(100)]
+    whole = build("POST", "/put?key=x", b"0123456789")
+    idle = [node.conn() for _ in whole]
     for i, c in enumerate(idle):
-        c.send(build("POST", "/put?key=x", b"0123456789")[:i])
-    began = time.monotonic()
+        c.send(whole[:i])
     assert node.put(key, b"v").status == 200
     assert node.get(key).body == b"v"
-    assert time.monotonic() - began < (5 if sanitized() else 2)
+    assert not any(select.select([c.sock for c in idle], [], [], 0))
     for c in idle:
         c.close()
 
@@ -386,12 +384,10 @@ def test_slow_upload_is_given_up(nodes):
     with n.conn(timeout=15) as c:
         c.send(build("POST", "/put?key=slow",
                      headers=[("Content-Length", "1000")]) + b"a bit")
-        began = time.monotonic()
         try:
             a = c.recv()
         except Closed as e:
             raise AssertionError("closed without an answer: %s" % e)
         assert a.status == 408 and a["wharf-error"], a
-        assert time.monotonic() - began < 8
     assert n.get("slow").status == 404
     assert n.put("quick", b"v").status == 200

@@ -63,9 +63,7 @@ def test_clean_stop_and_restart(nodes):
     n.delete("key7")
     n.put("key8", b"new")
     family = children(n.proc.pid)
-    began = time.monotonic()
-    assert n.stop() == 0
-    assert time.monotonic() - began < 15
+    assert n.stop(20) == 0
     assert not any(alive(p) for p in family)
     for name in os.listdir(n.data):
         path = os.path.join(n.data, name, "MANIFEST")
@@ -127,9 +125,7 @@ def test_stop_with_idle_and_half_open_requests(nodes):
         c.ask("GET", "/status.html")
     half = n.conn()
     half.send(b"POST /put?key=half HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12")
-    began = time.monotonic()
-    assert n.stop() == 0
-    assert time.monotonic() - began < 20
+    assert n.stop(20) == 0
     for c in [*idle, half]:
         c.close()
 

@@ -338,11 +338,15 @@ def test_too_late_with_a_full_ring(nodes, tmp_path):
         "LD_PRELOAD": LIB, "WHARF_FAULT": str(fault)}).start()
     path = os.path.join(n.run, "store.0")
     with nc.Client(path, timeout=20) as many, nc.Client(path) as reads:
-        fault.write_text("slow 1500")
-        ops = [nc.pack_op(b"k%d" % i, bytes(8000)) for i in range(4096)]
-        until = time.monotonic() + 0.8
-        late = many.send(nc.MPUT, b"", b"".join(ops), limit=nc.deadline(0.8))
-        time.sleep(0.3)
+        ops = b"".join(nc.pack_op(b"k%d" % i, bytes(8000))
+                       for i in range(4096))
+        began = time.monotonic()
+        assert many.wait(many.send(nc.MPUT, b"", ops)).status == nc.OK
+        span = max(0.8, 4 * (time.monotonic() - began))     # all come in time
+        fault.write_text("slow %d" % (1000 * span + 700))
+        until = time.monotonic() + span
+        late = many.send(nc.MPUT, b"", ops, limit=nc.deadline(span))
+        time.sleep(span / 2)
         ids = [reads.send(nc.GET, b"k0") for _ in range(255)]
         time.sleep(max(0, until - time.monotonic() - 0.01))
         ids.append(reads.send(nc.GET, b"k0"))   # and now there is no room

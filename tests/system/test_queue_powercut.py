@@ -8,7 +8,7 @@ import pytest
 
 from node import LONG, SMALL
 from test_chaos import pick_seed
-from test_powercut import LIB, WITHIN, Found, Run
+from test_powercut import LIB, WHERE, WITHIN, Found, Run, where
 from queuecut import QueueRound
 
 IMAGES = 200 if LONG else 8 if SMALL else 20
@@ -34,9 +34,9 @@ def test_no_message_is_lost_and_none_comes_again():
 
 
 @pytest.mark.limit(600 if LONG else 240)
-@pytest.mark.parametrize("plant", ["dir", "data", "manifest", "late"])
+@pytest.mark.parametrize("plant", WHERE)
 def test_planted_mistake_is_found(plant):
     for seed in SEEDS:
         with pytest.raises(Found) as e:
-            go(seed, WITHIN, plant=plant)
+            go(seed, WITHIN, plant=plant, at=where(plant))
         assert "LOST TRACK" not in str(e.value)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from client import Closed
-from node import LONG, SMALL, alive, signal_pid, wait_for
+from node import LONG, SMALL, alive, pick_seed, signal_pid, wait_for
 from typemodel import Model
 
 STEPS = int(os.environ.get("WHARF_STEPS", 500000 if LONG else
@@ -80,8 +80,7 @@ def step(n, model, number):
 @pytest.mark.limit(3000 if LONG else 170)
 @pytest.mark.parametrize("engine", ["tkrzw", "memory"])
 def test_model(nodes, engine):
-    seed = int(os.environ.get("WHARF_SEED", time.time_ns() % 10**9))
-    print("WHARF_SEED=%d" % seed)
+    seed = pick_seed()
     n = nodes({"stores.engine": engine, "stores.segment": "1M",
                "stores.compact_bytes": "64K", "stores.files": 3},
               stores=2).start()
