@@ -698,7 +698,9 @@ enum err
 backup_load(struct backup *b, int dirfd, const char *path, int whole,
     char *err, size_t errlen)
 {
-	int		 fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	/* What is no file must not keep us waiting either. */
+	int		 fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK |
+			    O_CLOEXEC);
 	char		*text;
 	size_t		 n = 0;
 	enum err	 e;

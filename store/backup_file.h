@@ -8,7 +8,8 @@
  *	20261122T234501-full/			everything
  *	20261123T234501-20261122T234501/	what came since that other one
  *		BACKUP
- *		NODE conf auth.file		of the node (the last if it has one)
+ *		NODE conf auth.file		of the node (the last if it has one;
+ *						conf as wharfd -c takes it)
  *		store.N/MANIFEST		clean 0, as it was at the moment
  *		store.N/data.K.G.tkh		its bytes [0, F)
  *		store.N/data.K.G.tkh.FROM	its bytes [FROM, F)

@@ -102,6 +102,7 @@ create_start(struct data *d, unsigned k)
 	j->k = k;
 	j->buckets = buckets_for(d, f);
 	j->made.gen = d->conf.ops->files ? f->next_gen++ : 0;
+	d->room_told = 0;
 	j->job.work = create_work;
 	j->job.done = create_done;
 	j->job.arg = j;
@@ -123,21 +124,42 @@ start_choose(struct data *d)
 	return k;
 }
 
+/*
+ * There is no room for a newer generation.  Who ordered it is told, so that the
+ * others of the order have their turn; who did not waits for room.
+ */
+static void
+start_refuse(struct data *d, unsigned k, int64_t now, uint64_t bytes)
+{
+	uint64_t	bit = UINT64_C(1) << k & d->ordered;
+
+	if (!d->room_told || bit != 0)
+		log_warnx("data: file %u of %s is not compacted: the disk has "
+		    "no room for %llu MiB", k, d->conf.dir,
+		    (unsigned long long)(bytes >> 20) + 1);
+	d->room_told = 1;
+	d->ordered &= ~bit;
+	d->refused |= bit;
+	if (bit == 0)
+		d->next_try = now + RETRY_MS;
+}
+
 static int
 start(struct data *d, int64_t now)
 {
 	unsigned		 k = start_choose(d);
 	struct data_file	*f = &d->file[k];
+	uint64_t		 bytes;
 
 	if (now < d->next_try || d->image_wanted ||
 	    (!(d->ordered >> k & 1) && !wants(d, k, now)))
 		return 0;
-	if (d->conf.ops->files && !disk_has(d, f->sum.live + f->sum.live / 8 +
-	    d->conf.ops->room(buckets_for(d, f)) + SLACK)) {
-		d->next_try = now + RETRY_MS;
-		return 0;
-	}
-	create_start(d, k);
+	bytes = f->sum.live + f->sum.live / 8 +
+	    d->conf.ops->room(buckets_for(d, f)) + SLACK;
+	if (d->conf.ops->files && !disk_has(d, bytes))
+		start_refuse(d, k, now, bytes);
+	else
+		create_start(d, k);
 	return 0;
 }
 
@@ -283,9 +305,13 @@ move_stopped(struct data *d, enum err e, int64_t now, uint64_t last)
 {
 	if (e == E_NOTFOUND)
 		retire(d, last);
-	else if (e == E_NOSPACE || e == E_NOMEM)
+	else if (e == E_NOSPACE || e == E_NOMEM) {
 		d->next_try = now + RETRY_MS;
-	else {
+		if (!d->room_told)
+			log_warnx("data: compaction of file %u of %s waits: "
+			    "%s", d->compacting, d->conf.dir, err_text(e));
+		d->room_told = 1;
+	} else {
 		/* Both generations stay, and stay readable as they are. */
 		log_errorx("data: file %u: compaction stopped: %s",
 		    d->compacting, err_text(e));

@@ -142,6 +142,8 @@ struct data {
 	unsigned		 turn, look;	/* next file, for checkpoint, start */
 	int64_t			 next_try;	/* wall ms, after a full disk */
 	uint64_t		 ordered;	/* files (bits) to be compacted */
+	uint64_t		 refused;	/* of them: no room on the disk */
+	int			 room_told;	/* that there is none, to the log */
 	int			 image_wanted;	/* then no compaction begins */
 
 	uint64_t		 checkpoints, compactions, damaged;

@@ -200,17 +200,20 @@ void
 data_compact_order(struct data *d, uint64_t files)
 {
 	d->ordered |= files & UINT64_MAX >> (64 - d->conf.files);
+	d->refused &= ~files;
 }
 
 uint64_t
-data_compact_left(const struct data *d, uint64_t files, uint64_t *stuck)
+data_compact_left(const struct data *d, uint64_t files, enum err *why)
 {
 	uint64_t	left = d->ordered & files, now = 0;
 
 	if (d->phase != PHASE_IDLE)
 		now = UINT64_C(1) << d->compacting & files;
-	*stuck = d->stuck ? left | now : 0;
-	return left | now;
+	left |= now;
+	*why = d->stuck && left != 0 ? E_DAMAGED :
+	    (d->refused & files) != 0 ? E_NOSPACE : E_OK;
+	return left;
 }
 
 uint64_t

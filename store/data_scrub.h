@@ -57,9 +57,12 @@ void		 data_image_leave(struct data *);
 
 /* Compaction of these files (bits) is to begin, whatever they hold. */
 void		 data_compact_order(struct data *, uint64_t files);
-/* Of these, those that are not done; stuck: those that cannot be. */
+/*
+ * Of these, those that are not done.  *why: E_DAMAGED these never will be,
+ * E_NOSPACE others of them were given up, for want of room; E_OK.
+ */
 uint64_t	 data_compact_left(const struct data *, uint64_t files,
-		    uint64_t *stuck);
+		    enum err *why);
 /* Bytes of these files as they are. */
 uint64_t	 data_compact_bytes(const struct data *, uint64_t files);
 

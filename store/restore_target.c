@@ -97,12 +97,15 @@ is_any(const char *name, const char *const *list)
 	return 0;
 }
 
-/* Calls fn for all but locks and mark; stops where it is not 0. */
+/*
+ * Calls fn for all but locks, mark, and what a file system has at its root;
+ * stops where it is not 0.
+ */
 static int
 each_name(const char *dir, int (*fn)(const char *dir, const char *name))
 {
 	static const char *const	 ours[] = { ".", "..", "LOCK",
-	    "LOCK.actors", MARK, NULL };
+	    "LOCK.actors", MARK, "lost+found", NULL };
 	DIR				*d = opendir(dir);
 	struct dirent			*de;
 	int				 rv = 0;

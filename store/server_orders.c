@@ -156,16 +156,16 @@ static void
 compact_look(struct server_orders *o)
 {
 	struct shard	*s = o->s->shard;
-	uint64_t	 stuck, number[2] = { o->before, 0 };
-	enum err	 e = shard_failed(s);
+	uint64_t	 number[2] = { o->before, 0 };
+	enum err	 e = shard_failed(s), why;
 
 	if (o->compact == 0)
 		return;
-	if (e == E_OK && shard_compact_left(s, o->file, &stuck) != 0) {
-		if (stuck == 0)
-			return;
-		e = E_DAMAGED;
-	}
+	if (shard_compact_left(s, o->file, &why) != 0 && e == E_OK &&
+	    why != E_DAMAGED)
+		return;
+	if (e == E_OK)
+		e = why;
 	number[1] = shard_compact_bytes(s, o->file);
 	tell_done(o, o->compact, e, number, 2);
 	o->compact = 0;

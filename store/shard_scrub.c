@@ -409,9 +409,9 @@ shard_compact(struct shard *s, int file)
 }
 
 uint64_t
-shard_compact_left(const struct shard *s, int file, uint64_t *stuck)
+shard_compact_left(const struct shard *s, int file, enum err *why)
 {
-	return data_compact_left(s->data, compact_bits(s, file), stuck);
+	return data_compact_left(s->data, compact_bits(s, file), why);
 }
 
 uint64_t

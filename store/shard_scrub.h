@@ -51,9 +51,12 @@ uint64_t	 shard_check_bytes(const struct shard *, uint64_t *all);
 
 /* file: of the shard, or -1: all.  Compaction begins when it can. */
 void		 shard_compact(struct shard *, int file);
-/* Files of those still to be done (bits); stuck: those that cannot be. */
+/*
+ * Files of those still to be done (bits).  *why: E_DAMAGED they never will be,
+ * E_NOSPACE others were given up, for want of room; E_OK.
+ */
 uint64_t	 shard_compact_left(const struct shard *, int file,
-		    uint64_t *stuck);
+		    enum err *why);
 uint64_t	 shard_compact_bytes(const struct shard *, int file);
 
 #endif

@@ -333,7 +333,7 @@ work_new(const struct backup_maker *m, const char *dir, int full)
 	w->b.routers = t->node->routers;
 	w->b.made = wall_ms();
 	snprintf(w->b.version, sizeof(w->b.version), "%s", PACKAGE_VERSION);
-	w->conf_fd = conf_to_memfd(t->conf);
+	w->conf_fd = conf_file(t->conf);
 	if (w->conf_fd != -1)
 		return w;
 	free(w);

@@ -75,16 +75,28 @@ fail(struct backup_work *w, const char *fmt, ...)
 
 /* --- DIR --- */
 
+/* Where anybody can write, what is found may be anybody's. */
 static int
 open_dir(struct backup_work *w)
 {
+	struct stat	st;
+
 	if (w->dir[0] != '/')
 		return fail(w, "%.200s: not an absolute path", w->dir);
 	if (mkdir(w->dir, 0700) == -1 && errno != EEXIST)
 		return fail(w, "%.200s: %s", w->dir, strerror(errno));
 	w->dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (w->dirfd == -1)
+	if (w->dirfd == -1 || fstat(w->dirfd, &st) == -1)
 		return fail(w, "%.200s: %s", w->dir, strerror(errno));
+	if ((st.st_mode & S_IWOTH) != 0)
+		return fail(w, "%.200s: others may write to it: chmod o-w",
+		    w->dir);
+	return 0;
+}
+
+static int
+lock_dir(struct backup_work *w)
+{
 	w->lock = openat(w->dirfd, "LOCK", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (w->lock == -1)
 		return fail(w, "%.200s/LOCK: %s", w->dir, strerror(errno));
@@ -260,7 +272,7 @@ copy_node(struct backup_work *w)
 int
 backup_prepare(struct backup_work *w)
 {
-	if (open_dir(w) == -1 || look_around(w) == -1 ||
+	if (open_dir(w) == -1 || lock_dir(w) == -1 || look_around(w) == -1 ||
 	    make_dirs(w) == -1 || copy_node(w) == -1)
 		return -1;
 	return 0;
@@ -315,6 +327,30 @@ sync_dirs(struct backup_work *w)
 	return 0;
 }
 
+/* Somebody may have removed what it rests on, or a part of that, meanwhile. */
+static int
+parent_stays(struct backup_work *w)
+{
+	const struct backup_entry	*p;
+	struct backup_list		 l;
+	int				 r = 0;
+
+	if (w->b.parent[0] == '\0')
+		return 0;
+	if (backup_dir_list(w->dirfd, &l) == -1)
+		return fail(w, "%.200s: %s", w->dir, strerror(errno));
+	p = backup_list_find(&l, w->b.parent);
+	if (p == NULL)
+		r = fail(w, "%s, which it was to rest on, has gone meanwhile",
+		    w->b.parent);
+	else if (p->why[0] != '\0' || p->end != w->b.parent_end)
+		r = fail(w, "%s, which it was to rest on, cannot be used any "
+		    "more: %s", w->b.parent, p->why[0] != '\0' ? p->why :
+		    "it is another one");
+	backup_list_free(&l);
+	return r;
+}
+
 int
 backup_seal(struct backup_work *w)
 {
@@ -323,7 +359,7 @@ backup_seal(struct backup_work *w)
 	for (i = 0; i < backup_shards(&w->b); i++)
 		if (take_part(w, i) == -1)
 			return -1;
-	if (sync_dirs(w) == -1)
+	if (sync_dirs(w) == -1 || parent_stays(w) == -1)
 		return -1;
 	if (backup_write(&w->b, w->fd, BACKUP_NAME) != E_OK)
 		return fail(w, "%s/%s: %s", w->name, BACKUP_NAME,

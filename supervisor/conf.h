@@ -57,6 +57,8 @@ void		 conf_reload(struct conf *, const struct conf *fresh, char *why, size_t wh
 int		 conf_to_memfd(const struct conf *);
 /* And back; NULL with a message. The descriptor stays open. */
 struct conf	*conf_from_fd(int fd, char *err, size_t errlen);
+/* What is not the default, as conf_read takes it, in a memfd; -1 with errno. */
+int		 conf_file(const struct conf *);
 /* The table as mdoc, for doc/wharf.conf.5. */
 void		 conf_print_mdoc(FILE *);
 

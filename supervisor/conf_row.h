@@ -1,5 +1,5 @@
 /*
- * conf_row.h: the rows of conf.def as data; conf.c and conf_io.c only.
+ * conf_row.h: the rows of conf.def as data; for conf*.c only.
  */
 #ifndef SUPERVISOR_CONF_ROW_H
 #define SUPERVISOR_CONF_ROW_H

@@ -3,6 +3,7 @@
  */
 #include <sodium.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "supervisor/password.h"
 
@@ -25,13 +26,28 @@ password_hash(char out[USER_HASH], const char *password, size_t len)
 	    crypto_pwhash_ALG_ARGON2ID13);
 }
 
+/*
+ * Without memory libsodium says what it says of a wrong password, so it is
+ * asked for here, untouched.
+ */
+static int
+is_memory(void)
+{
+	void	*p = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && munmap(p, MEMORY) == 0;
+}
+
 int
 password_good(const char *hash, const char *password, size_t len)
 {
 	char	full[USER_HASH] = "";
 
 	memcpy(full, hash, strnlen(hash, USER_HASH - 1));
-	return crypto_pwhash_str_verify(full, password, len) == 0;
+	if (crypto_pwhash_str_verify(full, password, len) == 0)
+		return 1;
+	return is_memory() ? 0 : -1;
 }
 
 const char *

@@ -16,7 +16,7 @@
 int	 password_init(void);
 /* 0, or -1: no memory. */
 int	 password_hash(char out[USER_HASH], const char *password, size_t len);
-/* 1 when the password is the one; 0 also without memory. */
+/* 1 when the password is the one, 0 when not; -1: no memory to tell. */
 int	 password_good(const char *hash, const char *password, size_t len);
 /* A hash that no password fits, as dear as what password_hash makes. */
 const char *password_nobody(void);

@@ -4,45 +4,47 @@
  */
 #include <sys/stat.h>
 
+#include <dirent.h>
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "supervisor/log.h"
 #include "supervisor/restore.h"
+#include "supervisor/user.h"
 
 #define DIR_MODE	0750
 
-static const struct passwd *
-user_of(const struct conf *c)
+/* But for what a file system has at its root. */
+static int
+is_empty(const char *dir)
 {
-	const char		*user = conf_str(c, CONF_NODE_USER);
-	const struct passwd	*pw;
+	DIR		*d = opendir(dir);
+	struct dirent	*e;
+	int		 n = 0;
 
-	if (*user == '\0')
-		return NULL;
-	if ((pw = getpwnam(user)) == NULL)
-		fatalx("node.user: no user \"%s\"", user);
-	if (pw->pw_uid == geteuid())
-		return NULL;
-	if (geteuid() != 0)
-		fatalx("node.user: only root can become %s", user);
-	return pw;
+	while (d != NULL && n == 0 && (e = readdir(d)) != NULL)
+		n = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") !=
+		    0 && strcmp(e->d_name, "lost+found") != 0;
+	if (d != NULL)
+		closedir(d);
+	return d != NULL && n == 0;
 }
 
-/* What is restored is that user's. */
+/*
+ * What is restored is that user's; what is in use for something else will be
+ * refused, and stays whose it is.
+ */
 static void
 become(const struct passwd *pw, const char *data)
 {
-	if (chown(data, pw->pw_uid, pw->pw_gid) == -1)
+	if (is_empty(data) &&
+	    chown(data, pw->pw_uid, pw->pw_gid) == -1)
 		fatal("node.user: chown %s", data);
-	if (initgroups(pw->pw_name, pw->pw_gid) == -1 ||
-	    setgid(pw->pw_gid) == -1 || setuid(pw->pw_uid) == -1)
-		fatal("node.user: become %s", pw->pw_name);
+	user_become(pw);
 }
 
 void

@@ -114,6 +114,11 @@ backup_make(backup_ask *ask, const char *socket, const char *dir, int full,
 	json_int_t	 id;
 	int		 ok;
 
+	if (dir[0] == '\0') {		/* a variable that is not set */
+		fputs("wharfctl: backup: the directory has no name\n",
+		    stderr);
+		return 2;
+	}
 	if (dir[0] == '/' || getcwd(cwd, sizeof(cwd)) == NULL)
 		snprintf(path, sizeof(path), "%s", dir);
 	else

@@ -23,6 +23,7 @@
 #include "supervisor/control.h"
 #include "supervisor/log.h"
 #include "supervisor/restore.h"
+#include "supervisor/user.h"
 #include "supervisor/users.h"
 #include "supervisor/wharfd.h"
 
@@ -372,19 +373,31 @@ open_all(struct wharfd *w)
 		fatalx("%s", err);
 }
 
+/* What root can read tells nothing of who will have to read it. */
+static void
+check_files(struct wharfd *w)
+{
+	const struct passwd	*pw = NULL;
+	char			 err[ERR_LONG], *users;
+
+	if (geteuid() == 0 && (pw = user_of(w->tree.conf)) != NULL)
+		user_become(pw);
+	if ((users = users_load(w->tree.conf, err, sizeof(err))) == NULL)
+		fatalx("%s", err);
+	free(users);
+	if (tls_open(w, w->tree.conf, err, sizeof(err)) == -1)
+		fatalx("%s", err);
+}
+
 static void
 open_log(struct wharfd *w, int check)
 {
-	char	err[ERR_LONG], *users;
+	char	err[ERR_LONG];
 
 	if ((w->tree.conf = conf_load(w, err, sizeof(err))) == NULL)
 		fatalx("%s", err);
 	if (check) {
-		if ((users = users_load(w->tree.conf, err, sizeof(err))) == NULL)
-			fatalx("%s", err);
-		free(users);
-		if (tls_open(w, w->tree.conf, err, sizeof(err)) == -1)
-			fatalx("%s", err);
+		check_files(w);
 		printf("configuration is good\n");
 		exit(0);
 	}

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "supervisor/addr.h"
-#include "supervisor/conf.h"
+#include "supervisor/conf_row.h"
 #include "tests/unit.h"
 
 static char		 err[1024];
@@ -318,6 +318,42 @@ test_addresses(void)
 	    "1.1.1.1:1", a, err, sizeof(err)), -1);
 }
 
+/* What stands in a backup can be put in the place of a file that is lost. */
+static void
+test_as_file(void)
+{
+	static const char *const	odd[] = {
+		"node.data=/tmp/a b'c\\d\"${HOME}#//x/*y*/;{}", "db.listen=",
+		"stores.sync=1s", "stores.count=3", "lanes.enabled=off",
+		"log.target=\\", "access.allow=10.0.0.0/8,::1",
+	};
+	struct conf			*again = conf_new();
+	char				 path[64];
+	size_t				 i;
+	int				 fd, id;
+
+	set_up();
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		CU_ASSERT_EQUAL(conf_option(conf, odd[i], err, sizeof(err)),
+		    0);
+	fd = conf_file(conf);
+	CU_ASSERT_NOT_EQUAL_FATAL(fd, -1);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	CU_ASSERT_EQUAL(conf_read(again, path, err, sizeof(err)), 0);
+	for (id = 0; id < CONF_MAX_; id++)
+		if (conf_rows[id].type == T_STR)
+			CU_ASSERT_STRING_EQUAL(conf_str(again,
+			    (enum conf_id)id), conf_str(conf,
+			    (enum conf_id)id));
+	for (id = 0; id < CONF_MAX_; id++)
+		if (conf_rows[id].type != T_STR)
+			CU_ASSERT_EQUAL(conf_int(again, (enum conf_id)id),
+			    conf_int(conf, (enum conf_id)id));
+	close(fd);
+	conf_free(again);
+	tear_down();
+}
+
 static const CU_TestInfo tests[] = {
 	{ "defaults", test_defaults },
 	{ "options", test_options },
@@ -327,6 +363,7 @@ static const CU_TestInfo tests[] = {
 	{ "no file", test_no_file },
 	{ "check", test_check },
 	{ "memfd", test_memfd },
+	{ "as a file", test_as_file },
 	{ "reload", test_reload },
 	{ "addresses", test_addresses },
 	CU_TEST_INFO_NULL

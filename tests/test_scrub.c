@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "proto/slot.h"
 #include "store/data_impl.h"
@@ -22,6 +23,18 @@
 static struct catalogue	*cat;
 static char		 base[64], dir[128];
 static struct shard	*sh;
+static int		 disk_full;
+
+/* In place of the C library's, for all of this program. */
+int
+statvfs(const char *path, struct statvfs *v)
+{
+	(void)path;
+	memset(v, 0, sizeof(*v));
+	v->f_frsize = 4096;
+	v->f_bavail = disk_full ? 0 : 1 << 20;
+	return 0;
+}
 
 static struct shard_conf
 conf_of(const struct engine_ops *ops)
@@ -477,8 +490,9 @@ wrong_index(void)
 static void
 compact_on(const struct engine_ops *ops)
 {
-	uint64_t	stuck, before;
+	uint64_t	before;
 	unsigned	i;
+	enum err	why;
 
 	begin(ops);
 	for (i = 0; i < KEYS; i++)
@@ -486,14 +500,14 @@ compact_on(const struct engine_ops *ops)
 	checkpoints();
 	before = shard_compact_bytes(sh, -1);
 	shard_compact(sh, 1);
-	CU_ASSERT_EQUAL(shard_compact_left(sh, 0, &stuck), 0);
-	CU_ASSERT_EQUAL(shard_compact_left(sh, 1, &stuck), 2);
-	while (shard_compact_left(sh, 1, &stuck) != 0)
+	CU_ASSERT_EQUAL(shard_compact_left(sh, 0, &why), 0);
+	CU_ASSERT_EQUAL(shard_compact_left(sh, 1, &why), 2);
+	while (shard_compact_left(sh, 1, &why) != 0)
 		turn();
-	CU_ASSERT_EQUAL(stuck, 0);
+	CU_ASSERT_EQUAL(why, E_OK);
 	CU_ASSERT_EQUAL(sh->data->compactions, 1);
 	shard_compact(sh, -1);
-	while (shard_compact_left(sh, -1, &stuck) != 0)
+	while (shard_compact_left(sh, -1, &why) != 0)
 		turn();
 	CU_ASSERT_EQUAL(sh->data->compactions, 1 + FILES);
 	CU_ASSERT(shard_compact_bytes(sh, -1) < before);
@@ -502,6 +516,31 @@ compact_on(const struct engine_ops *ops)
 }
 
 BOTH(compact)
+
+/* There is no room: who ordered it is told of all files, and can come again. */
+static void
+compact_without_room(void)
+{
+	enum err	why;
+
+	begin(&engine_tkrzw);
+	fill();
+	disk_full = 1;
+	shard_compact(sh, -1);
+	while (shard_compact_left(sh, -1, &why) != 0)
+		turn();
+	disk_full = 0;
+	CU_ASSERT_EQUAL(why, E_NOSPACE);
+	CU_ASSERT_EQUAL(sh->data->compactions, 0);
+	shard_compact(sh, 1);
+	CU_ASSERT_EQUAL(shard_compact_left(sh, 1, &why), 2);
+	CU_ASSERT_EQUAL(why, E_OK);
+	while (shard_compact_left(sh, 1, &why) != 0)
+		turn();
+	CU_ASSERT_EQUAL(why, E_OK);
+	CU_ASSERT_EQUAL(sh->data->compactions, 1);
+	end();
+}
 
 /* A check is under way, or the scrub reads, when the shard is closed. */
 static void
@@ -538,6 +577,8 @@ static const CU_TestInfo	tests[] = {
 	{ (char *)"wrong digests and sums of tables", wrong_sums },
 	{ (char *)"an index that is not what the records are", wrong_index },
 	ROWS(compact, "compaction by order"),
+	{ (char *)"compaction by order without room",
+	    compact_without_room },
 	{ (char *)"closed meanwhile", closed_meanwhile },
 	CU_TEST_INFO_NULL
 };

@@ -5,12 +5,17 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "supervisor/known.h"
 #include "supervisor/password.h"
 #include "supervisor/users.h"
 #include "tests/unit.h"
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
 
 #define HASH	"$argon2id$v=19$m=16384,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$" \
 	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
@@ -311,6 +316,33 @@ test_password(void)
 	users_free(us);
 }
 
+#ifndef WHARF_SANITIZED
+/* Nobody is told that his password is wrong when it could not be looked at. */
+static void
+test_no_memory(void)
+{
+	struct rlimit	was, less;
+	char		hash[USER_HASH];
+	unsigned long	pages = 0;
+	FILE		*f = fopen("/proc/self/statm", "r");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+	CU_ASSERT_EQUAL(fscanf(f, "%lu", &pages), 1);
+	fclose(f);
+	CU_ASSERT_EQUAL_FATAL(password_init(), 0);
+	CU_ASSERT_EQUAL_FATAL(password_hash(hash, "right", 5), 0);
+	CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_AS, &was), 0);
+	less = was;
+	less.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + (8 << 20);
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_AS, &less), 0);
+	CU_ASSERT_EQUAL(password_good(hash, "right", 5), -1);
+	CU_ASSERT_EQUAL(password_good(hash, "wrong", 5), -1);
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_AS, &was), 0);
+	CU_ASSERT_EQUAL(password_good(hash, "right", 5), 1);
+	CU_ASSERT_EQUAL(password_good(hash, "wrong", 5), 0);
+}
+#endif
+
 static const CU_TestInfo tests[] = {
 	{ "lines", test_parse },
 	{ "errors", test_errors },
@@ -322,6 +354,9 @@ static const CU_TestInfo tests[] = {
 	{ "known logins", test_known },
 	{ "each start has a secret of its own", test_secrets_differ },
 	{ "passwords", test_password },
+#ifndef WHARF_SANITIZED
+	{ "passwords without memory", test_no_memory },
+#endif
 	CU_TEST_INFO_NULL,
 };
 

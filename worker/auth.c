@@ -243,7 +243,10 @@ on_verified(void *arg, int good)
 
 	a->running = NULL;
 	u = users_find(a->users, p->name, strlen(p->name));
-	if (good && !p->nobody && u != NULL && strcmp(u->hash, p->hash) == 0)
+	if (good == -1)
+		place_answer(p, E_AUTHBUSY);
+	else if (good && !p->nobody && u != NULL &&
+	    strcmp(u->hash, p->hash) == 0)
 		place_accept(a, p, u);
 	else
 		place_refuse(a, p);

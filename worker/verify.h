@@ -10,7 +10,10 @@
 
 struct verify;
 
-/* done is called on the loop, once for each verify_start.  NULL: no memory. */
+/*
+ * done is called on the loop, once for each verify_start; good is what
+ * password_good says.  NULL: no memory.
+ */
 struct verify	*verify_new(struct ev_loop *, void (*done)(void *, int good),
 		    void *arg);
 /* Waits for the password at hand; done is not called any more. */

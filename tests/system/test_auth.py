@@ -512,7 +512,14 @@ def test_node_user(nodes, users):
     os.chmod(copy, 0o600)
     n.spawn()
     assert n.proc.wait(20) == 1 and "Permission denied" in n.log()
+
+    def checked():
+        return subprocess.run(n.argv(["-t"]), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60, text=True)
+    p = checked()           # root alone may read it
+    assert p.returncode == 1 and "Permission denied" in p.stdout, p.stdout
     os.chown(copy, 65534, 65534)
+    assert checked().returncode == 0
     n.start()
     ada, late = basic(*PEOPLE["admin"]), basic("late", "x")
     assert n.ask("GET", "/hustdb/get?key=k", headers=[ada]).status == 404

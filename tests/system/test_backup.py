@@ -421,8 +421,61 @@ def test_not_ours(node, where):
             assert os.stat(p).st_mode & 0o777 == 0o600, p
 
 
+def test_parent_goes(node, where):
+    """What it rests on is removed while it is made: then it is none."""
+    n = node
+    full = backup(n, where)
+    n.opts["backup.rate"] = 800000
+    n.stop()
+    n.start()
+    fill(n, 400, b"later" * 500)
+    p = subprocess.Popen([os.path.join(BUILD, "wharfctl"), "-s", n.run,
+                          "backup", where], stderr=subprocess.PIPE)
+    running(n)
+    shutil.rmtree(full)
+    text = p.communicate(timeout=60)[1].decode()
+    assert p.returncode == 1 and "has gone meanwhile" in text, text
+    assert names(where) == []
+
+
+def test_hostile_directory(node, where):
+    """What others have put there keeps nobody waiting; where anybody may
+    write no backup is made."""
+    n = node
+    backup(n, where)
+    trap = where + "/20200101T000000-full"
+    os.makedirs(trap)
+    os.mkfifo(trap + "/BACKUP")
+    backup(n, where)
+    code, text = ctl(n, "backup", "--list", where)
+    assert code == 1 and "cannot be used" in text, text
+    os.chmod(where, 0o777)
+    count = len(names(where))
+    code, text = ctl(n, "backup", where)
+    assert code == 1 and "others may write" in text, text
+    assert len(names(where)) == count
+
+
+def test_conf(nodes, where):
+    """The configuration in it can be put in its place."""
+    n = nodes({"db.get_writes": "off", "access.allow": "127.0.0.0/8"},
+              workers=1, stores=1).start()
+    conf = backup(n, where) + "/conf"
+    n.stop()
+    for args, status in ((["-t"], 0), (["-t", "-o", "x.y=z"], 1)):
+        p = subprocess.run([os.path.join(BUILD, "wharfd"), "-c", conf, *args],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           timeout=60, text=True)
+        assert p.returncode == status, p.stdout
+    with open(conf) as f:
+        text = f.read()
+    assert "\tget_writes = off\n" in text and n.data in text, text
+
+
 def test_usage(node, where):
     n = node
+    code, text = ctl(n, "backup", "")
+    assert code == 2 and "no name" in text, text
     for args in (("backup",), ("backup", "--full", "--list", "x"),
                  ("backup", "--stop", "x"), ("backup", "a", "b"),
                  ("status", "--full")):

@@ -218,3 +218,21 @@ def test_refused(nodes, place):
     status, text = restore(copy, place)
     assert status == 0, text
     assert copy.start().get("a").body == b"1"
+
+
+def test_not_given_away(nodes, place, tmp_path):
+    """A wrong node.data stays whose it is: only what is empty is given to
+    node.user."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another")
+    n = nodes(workers=1, stores=1).start()
+    n.put("a", b"1")
+    backup(n, place)
+    used = tmp_path / "used"
+    (used / "lost+found").mkdir(parents=True)
+    (used / "mine").mkdir()
+    copy = nodes({"node.user": "nobody"}, workers=1, data=str(used))
+    status, text = restore(copy, place)
+    assert status == 1, text
+    assert os.stat(used).st_uid == 0
+    assert sorted(os.listdir(used)) == ["lost+found", "mine"]
