@@ -25,6 +25,14 @@ struct request {
 	uint8_t		 ask[LIST_ASK_SIZE];	/* the last: mostly not used */
 };
 
+/* What it brings: n bytes, at most VALUE_MAX, which must outlive it. */
+static inline void
+request_value(struct request *rq, const void *p, size_t n)
+{
+	rq->f.val = p;
+	rq->f.vallen = rq->f.vtotal = (uint32_t)n;
+}
+
 /* Bytes that outlive the answer which they came with. */
 struct kept {
 	struct kept	*next;
@@ -65,6 +73,24 @@ struct kept	*kept_take(struct wharf *);
 /* Sends it, waits, and keeps what the answer points to. */
 enum wharf_status sync_run(struct wharf *, struct request *, struct kept **,
 		    struct wharf_answer *);
+/*
+ * The request that was made with this outcome: waited for (answer may be NULL),
+ * or submitted.  Frees it either way.
+ */
+enum wharf_status request_do(struct wharf *, struct request *,
+		    enum wharf_status made, struct wharf_answer *);
+enum wharf_status request_submit(struct wharf *, struct request *,
+		    enum wharf_status made, wharf_fn *, void *arg);
+/* Waits; of what a short form has made on the spot. */
+static inline enum wharf_status
+op_do(struct wharf *w, struct wharf_op op, struct wharf_answer *answer)
+{
+	return wharf_do(w, &op, answer);
+}
+
+/* Waits, where the caller wants only the answer's number; NULL: not even it. */
+enum wharf_status op_number(struct wharf *, const struct wharf_op *,
+		    int64_t *number);
 
 /* client_list.c */
 /*

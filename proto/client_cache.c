@@ -27,9 +27,8 @@ static void
 by_text(struct request *rq, int64_t by)
 {
 	_Static_assert(sizeof(rq->ask) > 20, "room for an int64");
-	rq->f.val = rq->ask;
-	rq->f.vallen = (uint32_t)snprintf((char *)rq->ask, sizeof(rq->ask),
-	    "%" PRId64, by);
+	request_value(rq, rq->ask, (size_t)snprintf((char *)rq->ask,
+	    sizeof(rq->ask), "%" PRId64, by));
 }
 
 enum wharf_status
@@ -39,11 +38,9 @@ cache_request(struct wharf *w, struct request *rq, const struct wharf_op *op)
 
 	f->key = op->key;
 	f->keylen = (uint32_t)op->keylen;
-	f->val = op->value;
-	f->vallen = (uint32_t)op->length;
+	request_value(rq, op->value, op->length);
 	if (f->msg == MSG_CACHE_HINCRBY)
 		by_text(rq, op->score);
-	f->vtotal = f->vallen;
 	if (op->write != NULL)
 		f->ttl = op->write->ttl;
 	request_to(w, rq, f->tablen != 0 ? slot_of(f->tab, f->tablen) :
@@ -80,9 +77,7 @@ enum wharf_status
 wharf_cache_get(struct wharf *w, const void *key, size_t keylen,
     struct wharf_answer *a)
 {
-	struct wharf_op	op = op_name(WHARF_OP_CACHE_GET, key, keylen);
-
-	return wharf_do(w, &op, a);
+	return op_do(w, op_name(WHARF_OP_CACHE_GET, key, keylen), a);
 }
 
 enum wharf_status
@@ -113,30 +108,22 @@ wharf_cache_append(struct wharf *w, const void *key, size_t keylen,
 enum wharf_status
 wharf_cache_exist(struct wharf *w, const void *key, size_t keylen)
 {
-	struct wharf_op	op = op_name(WHARF_OP_CACHE_EXIST, key, keylen);
-
-	return wharf_do(w, &op, NULL);
+	return op_do(w, op_name(WHARF_OP_CACHE_EXIST, key, keylen), NULL);
 }
 
 enum wharf_status
 wharf_cache_del(struct wharf *w, const void *key, size_t keylen)
 {
-	struct wharf_op	op = op_name(WHARF_OP_CACHE_DEL, key, keylen);
-
-	return wharf_do(w, &op, NULL);
+	return op_do(w, op_name(WHARF_OP_CACHE_DEL, key, keylen), NULL);
 }
 
 enum wharf_status
 wharf_cache_ttl(struct wharf *w, const void *key, size_t keylen,
     int64_t *seconds)
 {
-	struct wharf_op		op = op_name(WHARF_OP_CACHE_TTL, key, keylen);
-	struct wharf_answer	a;
-	enum wharf_status	e = wharf_do(w, &op, &a);
+	struct wharf_op	op = op_name(WHARF_OP_CACHE_TTL, key, keylen);
 
-	if (e == WHARF_OK && seconds != NULL)
-		*seconds = a.number;
-	return e;
+	return op_number(w, &op, seconds);
 }
 
 enum wharf_status
@@ -155,19 +142,15 @@ wharf_cache_expire(struct wharf *w, const void *key, size_t keylen,
 enum wharf_status
 wharf_cache_persist(struct wharf *w, const void *key, size_t keylen)
 {
-	struct wharf_op	op = op_name(WHARF_OP_CACHE_PERSIST, key, keylen);
-
-	return wharf_do(w, &op, NULL);
+	return op_do(w, op_name(WHARF_OP_CACHE_PERSIST, key, keylen), NULL);
 }
 
 enum wharf_status
 wharf_cache_hget(struct wharf *w, const void *hash, size_t hashlen,
     const void *key, size_t keylen, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_field(WHARF_OP_CACHE_HGET, hash, hashlen, key,
-			    keylen);
-
-	return wharf_do(w, &op, a);
+	return op_do(w, op_field(WHARF_OP_CACHE_HGET, hash, hashlen, key,
+	    keylen), a);
 }
 
 enum wharf_status
@@ -186,36 +169,27 @@ enum wharf_status
 wharf_cache_hexist(struct wharf *w, const void *hash, size_t hashlen,
     const void *key, size_t keylen)
 {
-	struct wharf_op	op = op_field(WHARF_OP_CACHE_HEXIST, hash, hashlen,
-			    key, keylen);
-
-	return wharf_do(w, &op, NULL);
+	return op_do(w, op_field(WHARF_OP_CACHE_HEXIST, hash, hashlen, key,
+	    keylen), NULL);
 }
 
 enum wharf_status
 wharf_cache_hdel(struct wharf *w, const void *hash, size_t hashlen,
     const void *key, size_t keylen)
 {
-	struct wharf_op	op = op_field(WHARF_OP_CACHE_HDEL, hash, hashlen, key,
-			    keylen);
-
-	return wharf_do(w, &op, NULL);
+	return op_do(w, op_field(WHARF_OP_CACHE_HDEL, hash, hashlen, key,
+	    keylen), NULL);
 }
 
 enum wharf_status
 wharf_cache_hincrby(struct wharf *w, const void *hash, size_t hashlen,
     const void *key, size_t keylen, int64_t by, int64_t *sum)
 {
-	struct wharf_op		op = op_field(WHARF_OP_CACHE_HINCRBY, hash,
-				    hashlen, key, keylen);
-	struct wharf_answer	a;
-	enum wharf_status	e;
+	struct wharf_op	op = op_field(WHARF_OP_CACHE_HINCRBY, hash, hashlen,
+			    key, keylen);
 
 	op.score = by;
-	e = wharf_do(w, &op, &a);
-	if (e == WHARF_OK && sum != NULL)
-		*sum = a.number;
-	return e;
+	return op_number(w, &op, sum);
 }
 
 enum wharf_status

@@ -255,7 +255,8 @@ pieces_begin(struct seat *s, const struct frame *f)
 
 	in->active = 1;
 	pieces_keep(in, f);
-	if ((op_find(s, f) == NULL && !wait_stray_matters(f)) || f->vtotal > w->memory - w->assembled ||
+	if ((op_find(s, f) == NULL && !wait_stray_matters(f)) ||
+	    f->vtotal > w->memory - w->assembled ||
 	    (in->bytes = malloc(f->vtotal)) == NULL)
 		return;
 	w->assembled += f->vtotal;

@@ -177,19 +177,18 @@ request_ask(struct request *rq, const struct list_ask *ask,
 	size_t		 n = LIST_ASK_SIZE;
 
 	list_ask_put(rq->ask, ask);
-	f->val = rq->ask;
+	request_value(rq, rq->ask, n);
 	if (p->keylen <= KEY_MAX) {
 		f->key = p->key;
 		f->keylen = (uint32_t)p->keylen;
-	} else {
-		n += p->keylen;
-		if ((rq->bytes = malloc(n)) == NULL)
-			return 0;
-		memcpy(rq->bytes, rq->ask, LIST_ASK_SIZE);
-		memcpy(rq->bytes + LIST_ASK_SIZE, p->key, p->keylen);
-		f->val = rq->bytes;
+		return 1;
 	}
-	f->vallen = f->vtotal = (uint32_t)n;
+	n += p->keylen;
+	if ((rq->bytes = malloc(n)) == NULL)
+		return 0;
+	memcpy(rq->bytes, rq->ask, LIST_ASK_SIZE);
+	memcpy(rq->bytes + LIST_ASK_SIZE, p->key, p->keylen);
+	request_value(rq, rq->bytes, n);
 	return 1;
 }
 

@@ -200,8 +200,7 @@ part_send(struct wharf *w, struct part *p, const struct wharf_record *records)
 		at += many_op_put(at, &o);
 	}
 	rq.f.msg = p->batch->msg;
-	rq.f.val = rq.bytes;
-	rq.f.vallen = rq.f.vtotal = (uint32_t)p->bytes;
+	request_value(&rq, rq.bytes, p->bytes);
 	rq.fn = part_done;
 	rq.arg = p;
 	request_to(w, &rq, p->store);	/* slot N lies in store N */

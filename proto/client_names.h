@@ -71,6 +71,7 @@
 #define op_end			wharf_in_op_end
 #define op_find			wharf_in_op_find
 #define op_is_good		wharf_in_op_is_good
+#define op_number		wharf_in_op_number
 #define op_slot			wharf_in_op_slot
 #define op_submit		wharf_in_op_submit
 #define op_tablen		wharf_in_op_tablen
@@ -97,10 +98,13 @@
 #define queue_take		wharf_in_queue_take
 #define queue_token_get		wharf_in_queue_token_get
 #define queue_token_put		wharf_in_queue_token_put
+#define queue_tokens		wharf_in_queue_tokens
 #define queue_worker_get	wharf_in_queue_worker_get
 #define queue_worker_put	wharf_in_queue_worker_put
+#define request_do		wharf_in_request_do
 #define request_free		wharf_in_request_free
 #define request_make		wharf_in_request_make
+#define request_submit		wharf_in_request_submit
 #define request_to		wharf_in_request_to
 #define sealed_make		wharf_in_sealed_make
 #define sealed_map		wharf_in_sealed_map

@@ -311,14 +311,10 @@ wire_drop(struct wire *wi)
 int
 wire_send(struct wire *wi, const uint8_t *p, size_t n)
 {
-	nng_msg	*m;
+	nng_msg	*m = nng_end_message(p, n);
 
-	if (nng_msg_alloc(&m, 0) != 0)
+	if (m == NULL)
 		return 0;
-	if (nng_msg_append(m, p, n) != 0) {
-		nng_msg_free(m);
-		return 0;
-	}
 	wi->sending = 1;
 	nng_aio_set_msg(wi->saio, m);
 	nng_send_aio(wi->sock, wi->saio);

@@ -240,6 +240,15 @@ items_size(const struct wharf_queue_op *op, size_t head)
 	return n;
 }
 
+/* Room for a value of at most n bytes; 0: there is none. */
+static int
+put_begin(struct request *rq, struct wbuf *b, size_t n)
+{
+	rq->bytes = malloc(n);
+	wbuf_init(b, rq->bytes, n);
+	return rq->bytes != NULL;
+}
+
 /* A list of messages, or of tokens, is the value. */
 static enum wharf_status
 put_items(struct request *rq, const struct wharf_queue_op *op)
@@ -251,14 +260,12 @@ put_items(struct request *rq, const struct wharf_queue_op *op)
 
 	if (n > VALUE_MAX)
 		return WHARF_TOOBIG;
-	if ((rq->bytes = malloc(n)) == NULL)
+	if (!put_begin(rq, &b, n))
 		return WHARF_NOMEM;
-	wbuf_init(&b, rq->bytes, n);
 	for (i = 0; i < op->count; i++)
 		(tokens ? queue_token_put : queue_item_put)(&b,
 		    op->items[i].p, op->items[i].n);
-	rq->f.val = rq->bytes;
-	rq->f.vallen = rq->f.vtotal = (uint32_t)b.len;
+	request_value(rq, b.p, b.len);
 	return WHARF_OK;
 }
 
@@ -274,12 +281,10 @@ put_settings(struct request *rq, const struct wharf_settings *s)
 	};
 	struct wbuf		b;
 
-	if ((rq->bytes = malloc(QUEUE_SET_MAX)) == NULL)
+	if (!put_begin(rq, &b, QUEUE_SET_MAX))
 		return WHARF_NOMEM;
-	wbuf_init(&b, rq->bytes, QUEUE_SET_MAX);
 	queue_set_put(&b, &q);
-	rq->f.val = rq->bytes;
-	rq->f.vallen = rq->f.vtotal = (uint32_t)b.len;
+	request_value(rq, b.p, b.len);
 	return WHARF_OK;
 }
 
@@ -309,8 +314,9 @@ put_numbers(struct frame *f, const struct wharf_queue_op *op)
 }
 
 static void
-put_bytes(struct frame *f, const struct wharf_queue_op *op)
+put_bytes(struct request *rq, const struct wharf_queue_op *op)
 {
+	struct frame	*f = &rq->f;
 	const char	*key = op->token != NULL ? op->token : op->other;
 
 	if (op->name != NULL) {
@@ -321,8 +327,7 @@ put_bytes(struct frame *f, const struct wharf_queue_op *op)
 		f->key = (const uint8_t *)key;
 		f->keylen = (uint32_t)strlen(key);
 	}
-	f->val = op->value;
-	f->vallen = f->vtotal = (uint32_t)op->length;
+	request_value(rq, op->value, op->length);
 }
 
 static int
@@ -363,7 +368,7 @@ queue_request(struct wharf *w, struct request *rq,
 	rq->over = c->over;
 	rq->wait = op->wait * 1000;
 	rq->autoack = (op->flags & WHARF_AUTO) != 0;
-	put_bytes(&rq->f, op);
+	put_bytes(rq, op);
 	put_numbers(&rq->f, op);
 	queue_to(w, rq, op, c);
 	if (op->items != NULL)

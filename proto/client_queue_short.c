@@ -120,7 +120,7 @@ wharf_queue_move(struct wharf *w, const char *from, const char *to,
 	op.count = most;
 	e = wharf_queue_do(w, &op, &a);
 	if (moved != NULL)
-		*moved = e == WHARF_OK ? (unsigned)a.number : 0;
+		*moved = (unsigned)a.number;
 	return e;
 }
 

@@ -16,57 +16,58 @@ op_of(enum wharf_command command, enum wharf_type type, const char *table,
 	return op;
 }
 
-/* The number that the answer has, where the caller wants nothing else. */
-static enum wharf_status
-number_of(struct wharf *w, const struct wharf_op *op, uint64_t *number)
+static struct wharf_op
+valued(struct wharf_op op, const void *val, size_t vallen)
 {
-	struct wharf_answer	a;
-	enum wharf_status	e = wharf_do(w, op, &a);
+	op.value = val;
+	op.length = vallen;
+	return op;
+}
 
-	if (e == WHARF_OK && number != NULL)
-		*number = (uint64_t)a.number;
-	return e;
+static enum wharf_status
+write_do(struct wharf *w, struct wharf_op op, const struct wharf_write *how,
+    struct wharf_answer *a)
+{
+	op.write = how;
+	return wharf_do(w, &op, a);
+}
+
+/* A count or a rank. */
+static enum wharf_status
+count_of(struct wharf *w, const struct wharf_op *op, uint64_t *count)
+{
+	return op_number(w, op, (int64_t *)count);
 }
 
 enum wharf_status
 wharf_put(struct wharf *w, const void *key, size_t keylen, const void *val,
     size_t vallen, const struct wharf_write *how, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_PUT, WHARF_KEY, NULL, key, keylen);
-
-	op.value = val;
-	op.length = vallen;
-	op.write = how;
-	return wharf_do(w, &op, a);
+	return write_do(w, valued(op_of(WHARF_OP_PUT, WHARF_KEY, NULL, key,
+	    keylen), val, vallen), how, a);
 }
 
 enum wharf_status
 wharf_get(struct wharf *w, const void *key, size_t keylen,
     struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_GET, WHARF_KEY, NULL, key, keylen);
-
-	return wharf_do(w, &op, a);
+	return op_do(w, op_of(WHARF_OP_GET, WHARF_KEY, NULL, key, keylen), a);
 }
 
 enum wharf_status
 wharf_exist(struct wharf *w, const void *key, size_t keylen,
     struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_EXIST, WHARF_KEY,
-			    NULL, key, keylen);
-
-	return wharf_do(w, &op, a);
+	return op_do(w, op_of(WHARF_OP_EXIST, WHARF_KEY, NULL, key, keylen),
+	    a);
 }
 
 enum wharf_status
 wharf_del(struct wharf *w, const void *key, size_t keylen,
     const struct wharf_write *how, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_DEL, WHARF_KEY, NULL, key, keylen);
-
-	op.write = how;
-	return wharf_do(w, &op, a);
+	return write_do(w, op_of(WHARF_OP_DEL, WHARF_KEY, NULL, key, keylen),
+	    how, a);
 }
 
 enum wharf_status
@@ -85,44 +86,32 @@ wharf_hset(struct wharf *w, const char *table, const void *key, size_t keylen,
     const void *val, size_t vallen, const struct wharf_write *how,
     struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_PUT, WHARF_HASH,
-			    table, key, keylen);
-
-	op.value = val;
-	op.length = vallen;
-	op.write = how;
-	return wharf_do(w, &op, a);
+	return write_do(w, valued(op_of(WHARF_OP_PUT, WHARF_HASH, table, key,
+	    keylen), val, vallen), how, a);
 }
 
 enum wharf_status
 wharf_hget(struct wharf *w, const char *table, const void *key, size_t keylen,
     struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_GET, WHARF_HASH,
-			    table, key, keylen);
-
-	return wharf_do(w, &op, a);
+	return op_do(w, op_of(WHARF_OP_GET, WHARF_HASH, table, key, keylen),
+	    a);
 }
 
 enum wharf_status
 wharf_hdel(struct wharf *w, const char *table, const void *key, size_t keylen,
     const struct wharf_write *how, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_DEL, WHARF_HASH,
-			    table, key, keylen);
-
-	op.write = how;
-	return wharf_do(w, &op, a);
+	return write_do(w, op_of(WHARF_OP_DEL, WHARF_HASH, table, key, keylen),
+	    how, a);
 }
 
 enum wharf_status
 wharf_hexist(struct wharf *w, const char *table, const void *key,
     size_t keylen, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_EXIST, WHARF_HASH,
-			    table, key, keylen);
-
-	return wharf_do(w, &op, a);
+	return op_do(w, op_of(WHARF_OP_EXIST, WHARF_HASH, table, key, keylen),
+	    a);
 }
 
 enum wharf_status
@@ -143,37 +132,31 @@ wharf_hlen(struct wharf *w, const char *table, uint64_t *count)
 {
 	struct wharf_op	op = op_of(WHARF_OP_COUNT, WHARF_HASH, table, NULL, 0);
 
-	return number_of(w, &op, count);
+	return count_of(w, &op, count);
 }
 
 enum wharf_status
 wharf_sadd(struct wharf *w, const char *table, const void *key, size_t keylen,
     const struct wharf_write *how, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_PUT, WHARF_SET, table, key, keylen);
-
-	op.write = how;
-	return wharf_do(w, &op, a);
+	return write_do(w, op_of(WHARF_OP_PUT, WHARF_SET, table, key, keylen),
+	    how, a);
 }
 
 enum wharf_status
 wharf_srem(struct wharf *w, const char *table, const void *key, size_t keylen,
     const struct wharf_write *how, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_DEL, WHARF_SET, table, key, keylen);
-
-	op.write = how;
-	return wharf_do(w, &op, a);
+	return write_do(w, op_of(WHARF_OP_DEL, WHARF_SET, table, key, keylen),
+	    how, a);
 }
 
 enum wharf_status
 wharf_sismember(struct wharf *w, const char *table, const void *key,
     size_t keylen, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_EXIST, WHARF_SET,
-			    table, key, keylen);
-
-	return wharf_do(w, &op, a);
+	return op_do(w, op_of(WHARF_OP_EXIST, WHARF_SET, table, key, keylen),
+	    a);
 }
 
 enum wharf_status
@@ -181,7 +164,7 @@ wharf_scard(struct wharf *w, const char *table, uint64_t *count)
 {
 	struct wharf_op	op = op_of(WHARF_OP_COUNT, WHARF_SET, table, NULL, 0);
 
-	return number_of(w, &op, count);
+	return count_of(w, &op, count);
 }
 
 enum wharf_status
@@ -214,11 +197,8 @@ enum wharf_status
 wharf_zrem(struct wharf *w, const char *table, const void *key, size_t keylen,
     const struct wharf_write *how, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_DEL, WHARF_ZSET,
-			    table, key, keylen);
-
-	op.write = how;
-	return wharf_do(w, &op, a);
+	return write_do(w, op_of(WHARF_OP_DEL, WHARF_ZSET, table, key, keylen),
+	    how, a);
 }
 
 enum wharf_status
@@ -227,12 +207,8 @@ wharf_zscore(struct wharf *w, const char *table, const void *key,
 {
 	struct wharf_op	op = op_of(WHARF_OP_GET, WHARF_ZSET,
 			    table, key, keylen);
-	struct wharf_answer	a;
-	enum wharf_status	e = wharf_do(w, &op, &a);
 
-	if (e == WHARF_OK && score != NULL)
-		*score = a.number;
-	return e;
+	return op_number(w, &op, score);
 }
 
 enum wharf_status
@@ -243,7 +219,7 @@ wharf_zrank(struct wharf *w, const char *table, const void *key, size_t keylen,
 			    table, key, keylen);
 
 	op.flags = reverse ? WHARF_REVERSE : 0;
-	return number_of(w, &op, rank);
+	return count_of(w, &op, rank);
 }
 
 enum wharf_status
@@ -251,7 +227,7 @@ wharf_zcard(struct wharf *w, const char *table, uint64_t *count)
 {
 	struct wharf_op	op = op_of(WHARF_OP_COUNT, WHARF_ZSET, table, NULL, 0);
 
-	return number_of(w, &op, count);
+	return count_of(w, &op, count);
 }
 
 enum wharf_status
@@ -263,7 +239,7 @@ wharf_zcount(struct wharf *w, const char *table, int64_t min, int64_t max,
 	op.flags = WHARF_BY_SCORE;
 	op.min = min;
 	op.max = max;
-	return number_of(w, &op, count);
+	return count_of(w, &op, count);
 }
 
 enum wharf_status
@@ -282,9 +258,7 @@ enum wharf_status
 wharf_persist(struct wharf *w, enum wharf_type type, const char *table,
     const void *key, size_t keylen, struct wharf_answer *a)
 {
-	struct wharf_op	op = op_of(WHARF_OP_PERSIST, type, table, key, keylen);
-
-	return wharf_do(w, &op, a);
+	return op_do(w, op_of(WHARF_OP_PERSIST, type, table, key, keylen), a);
 }
 
 enum wharf_status

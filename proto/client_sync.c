@@ -1,6 +1,7 @@
 /*
- * client_sync.c: libwharf's general calls: one op, waited for or not; and what
- * keeps the bytes of a synchronous answer until the next call.
+ * client_sync.c: libwharf's general calls: one request, waited for or not,
+ * whatever command it was made of; and what keeps the bytes of a synchronous
+ * answer until the next call.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -101,10 +102,10 @@ sync_run(struct wharf *w, struct request *rq, struct kept **kept,
 }
 
 enum wharf_status
-wharf_do(struct wharf *w, const struct wharf_op *op, struct wharf_answer *answer)
+request_do(struct wharf *w, struct request *rq, enum wharf_status made,
+    struct wharf_answer *answer)
 {
 	struct wharf_answer	 a;
-	struct request		 rq;
 	struct kept		*old;
 
 	memset(&a, 0, sizeof(a));
@@ -112,27 +113,55 @@ wharf_do(struct wharf *w, const struct wharf_op *op, struct wharf_answer *answer
 		a.status = WHARF_AGAIN;
 	else {
 		old = kept_take(w);
-		a.status = request_make(w, &rq, op);
-		if (a.status == WHARF_OK)
-			sync_run(w, &rq, &w->kept, &a);
-		request_free(&rq);
+		a.status = made;
+		if (made == WHARF_OK)
+			sync_run(w, rq, &w->kept, &a);
+		/* What it acknowledges by itself is so when we return. */
+		while (rq->autoack && a.status == WHARF_OK && w->acks != 0)
+			wharf_wait(w, -1);
 		kept_free(&old);
 	}
+	request_free(rq);
 	if (answer != NULL)
 		*answer = a;
 	return a.status;
 }
 
 enum wharf_status
+request_submit(struct wharf *w, struct request *rq, enum wharf_status made,
+    wharf_fn *fn, void *arg)
+{
+	rq->fn = fn;
+	rq->arg = arg;
+	if (made == WHARF_OK)
+		made = op_submit(w, rq);
+	request_free(rq);
+	return made;
+}
+
+enum wharf_status
+wharf_do(struct wharf *w, const struct wharf_op *op, struct wharf_answer *answer)
+{
+	struct request	rq;
+
+	return request_do(w, &rq, request_make(w, &rq, op), answer);
+}
+
+enum wharf_status
 wharf_submit(struct wharf *w, const struct wharf_op *op, wharf_fn *fn, void *arg)
 {
-	struct request		rq;
-	enum wharf_status	e = request_make(w, &rq, op);
+	struct request	rq;
 
-	rq.fn = fn;
-	rq.arg = arg;
-	if (e == WHARF_OK)
-		e = op_submit(w, &rq);
-	request_free(&rq);
+	return request_submit(w, &rq, request_make(w, &rq, op), fn, arg);
+}
+
+enum wharf_status
+op_number(struct wharf *w, const struct wharf_op *op, int64_t *number)
+{
+	struct wharf_answer	a;
+	enum wharf_status	e = wharf_do(w, op, &a);
+
+	if (e == WHARF_OK && number != NULL)
+		*number = a.number;
 	return e;
 }

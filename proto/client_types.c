@@ -284,8 +284,7 @@ make_record(struct wharf *w, struct request *rq, const struct wharf_op *op)
 		return WHARF_PARAM;
 	f->key = op->key;
 	f->keylen = (uint32_t)op->keylen;
-	f->val = op->value;
-	f->vallen = f->vtotal = (uint32_t)op->length;
+	request_value(rq, op->value, op->length);
 	f->score = op->score;
 	if (op->write != NULL) {
 		f->ver = op->write->version;
@@ -331,8 +330,7 @@ make_count(struct wharf *w, struct request *rq, const struct wharf_op *op)
 		return WHARF_PARAM;
 	rq->f.msg = MSG_STORE_ZCOUNT;
 	list_ask_put(rq->ask, &ask);
-	rq->f.val = rq->ask;
-	rq->f.vallen = rq->f.vtotal = LIST_ASK_SIZE;
+	request_value(rq, rq->ask, LIST_ASK_SIZE);
 	request_to(w, rq, op_slot(op));
 	return WHARF_OK;
 }

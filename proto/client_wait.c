@@ -51,7 +51,7 @@ stray_back(struct seat *s, const struct frame *from, const uint8_t *token,
     size_t n)
 {
 	struct frame	f = { .msg = MSG_QUEUE_NACK, .key = token,
-		.keylen = (uint32_t)n };
+		.keylen = (uint32_t)n, .flags = FRAME_UNSEEN };
 
 	if (n == 0 || n > QUEUE_TOKEN_MAX)
 		return;
@@ -64,27 +64,6 @@ stray_back(struct seat *s, const struct frame *from, const uint8_t *token,
 		f.tablen = from->tablen;
 	}
 	wait_say(s, &f);
-}
-
-/* Calls fn for each token of a good answer to get or claim. */
-static void
-tokens_of(const struct frame *f, void (*fn)(void *, const uint8_t *, size_t),
-    void *arg)
-{
-	struct queue_delivery	d;
-	struct rbuf		b;
-
-	if (f->keylen != 0) {
-		fn(arg, f->key, f->keylen);
-		return;
-	}
-	rbuf_init(&b, f->val, f->vallen);
-	while (b.left > 0) {
-		queue_delivery_get(&b, &d);
-		if (b.bad)
-			return;
-		fn(arg, d.token, d.tokenlen);
-	}
 }
 
 struct stray {
@@ -106,7 +85,7 @@ wait_stray(struct seat *s, const struct frame *f)
 	struct stray	st = { s, f };
 
 	if (s->router && wait_stray_matters(f))
-		tokens_of(f, stray_token, &st);
+		queue_tokens(f, stray_token, &st);
 }
 
 /* --- acknowledged --- */
@@ -134,7 +113,7 @@ ack_list(const struct frame *f, uint8_t **out)
 	if ((*out = malloc(max)) == NULL)
 		return 0;
 	wbuf_init(&b, *out, max);
-	tokens_of(f, ack_token, &b);
+	queue_tokens(f, ack_token, &b);
 	return b.bad ? 0 : b.len;
 }
 
@@ -143,17 +122,18 @@ wait_ack(struct seat *s, const struct frame *f)
 {
 	struct wharf	*w = s->w;
 	struct request	 rq;
+	size_t		 n;
 
 	memset(&rq, 0, offsetof(struct request, ask));
 	rq.f.msg = MSG_QUEUE_ACK;
 	rq.f.slot = f->slot;
 	rq.f.tab = f->tab;
 	rq.f.tablen = f->tablen;
-	rq.f.vallen = rq.f.vtotal = (uint32_t)ack_list(f, &rq.bytes);
-	rq.f.val = rq.bytes;
+	n = ack_list(f, &rq.bytes);
+	request_value(&rq, rq.bytes, n);
 	rq.seat = s->index;
 	rq.fn = acked;
-	if (rq.f.vallen != 0 && f->tablen <= TABLE_MAX) {
+	if (n != 0 && f->tablen <= TABLE_MAX) {
 		if (op_submit(w, &rq) == WHARF_OK)
 			w->acks++;
 		else
@@ -193,15 +173,11 @@ wharf_queue_submit(struct wharf *w, const struct wharf_queue_op *op,
     wharf_fn *fn, void *arg, uint64_t *handle)
 {
 	struct request		rq;
-	enum wharf_status	e = queue_request(w, &rq, op);
+	enum wharf_status	e;
 
-	rq.fn = fn;
-	rq.arg = arg;
-	if (e == WHARF_OK)
-		e = op_submit(w, &rq);
+	e = request_submit(w, &rq, queue_request(w, &rq, op), fn, arg);
 	if (handle != NULL)
 		*handle = e == WHARF_OK ? rq.f.id : 0;
-	request_free(&rq);
 	return e;
 }
 
@@ -209,25 +185,7 @@ enum wharf_status
 wharf_queue_do(struct wharf *w, const struct wharf_queue_op *op,
     struct wharf_answer *answer)
 {
-	struct wharf_answer	 a;
-	struct request		 rq;
-	struct kept		*old;
+	struct request	rq;
 
-	memset(&a, 0, sizeof(a));
-	if (w->inside)
-		a.status = WHARF_AGAIN;
-	else {
-		old = kept_take(w);
-		a.status = queue_request(w, &rq, op);
-		if (a.status == WHARF_OK)
-			sync_run(w, &rq, &w->kept, &a);
-		/* What it acknowledges by itself is so when we return. */
-		while (rq.autoack && a.status == WHARF_OK && w->acks != 0)
-			wharf_wait(w, -1);
-		request_free(&rq);
-		kept_free(&old);
-	}
-	if (answer != NULL)
-		*answer = a;
-	return a.status;
+	return request_do(w, &rq, queue_request(w, &rq, op), answer);
 }

@@ -295,6 +295,11 @@ short_messages(const char *q, const char *other)
 	TRY(WHARF_OK, wharf_queue_set(drive_w, q, &set, 0));
 	TRY(WHARF_OK, wharf_queue_settings(drive_w, q, &set));
 	MUST(set.max == 5 && strcmp(set.dead, other) == 0);
+	for (n = 0; n < 6; n++)
+		TRY(WHARF_OK, wharf_queue_put(drive_w, other, "d", 1, 0, 0, 0));
+	TRY(WHARF_QFULL, wharf_queue_move(drive_w, other, q, 10, &n));
+	MUST(n == 5);			/* how many have gone, all the same */
+	TRY(WHARF_OK, wharf_queue_purge(drive_w, q, 0));
 	TRY(WHARF_OK, wharf_queue_stat(drive_w, q, &row));
 	MUST(row.unacked == 1 && row.ready[0] == 0 && !row.topic);
 	TRY(WHARF_OK, wharf_queue_purge(drive_w, other, 0));

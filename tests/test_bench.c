@@ -127,12 +127,13 @@ test_resp(void)
 static void
 check_request(const struct wire *w, enum kind kind, const char *wanted)
 {
-	struct options	o = { .address = "h:1", .size = 300 };
+	struct options	o = { .address = "h:1", .size = 300, .first = 7 };
 	struct request	r;
 	char		text[sizeof(r.text) + 512];
 
 	w->request(&o, kind, &r);
-	key_digits(r.text + r.digits[0].at, 123456);
+	if (r.ndigits > 0)
+		key_digits(r.text + r.digits[0].at, 123456);
 	CU_ASSERT_EQUAL(r.len, strlen(r.text));
 	snprintf(text, sizeof(text), "%s%.*s", r.text, (int)r.tail_len,
 	    r.tail_len > 0 ? r.tail : "");
@@ -152,6 +153,13 @@ test_request(void)
 	check_request(&wire_http, OP_QPUT, "POST /hustmq/put?queue=bq"
 	    "000000123456 HTTP/1.1\r\nHost: h:1\r\n"
 	    "Content-Length: 300\r\n\r\n");
+	check_request(&wire_http, OP_EVGET, "GET /evget?queue=bq"
+	    "000000123456&worker=bench HTTP/1.1\r\nHost: h:1\r\n\r\n");
+	check_request(&wire_http, OP_SUB, "GET /evsub?queue=bt"
+	    "000000000007&idx=000000123456 HTTP/1.1\r\nHost: h:1\r\n\r\n");
+	check_request(&wire_resp, OP_EVGET, "*3\r\n$5\r\nBRPOP\r\n$14\r\n"
+	    "bq000000123456\r\n$1\r\n0\r\n");
+	check_request(&wire_resp, OP_SUB, "");
 	check_request(&wire_resp, OP_QGET,
 	    "*2\r\n$4\r\nRPOP\r\n$14\r\nbq000000123456\r\n");
 	check_request(&wire_resp, OP_GET,
@@ -162,6 +170,36 @@ test_request(void)
 	    "*3\r\n$3\r\nSET\r\n$16\r\nkey:000000123456\r\n$300\r\n\r\n");
 }
 
+/* What the n-th of some subscribers, or of users of three keys, says first. */
+static void
+check_hello(const struct wire *w, unsigned n, unsigned answers,
+    const char *wanted)
+{
+	struct options	o = { .address = "h:1", .size = 300, .first = 7,
+			    .keys = 3, .mix = { [OP_SUB] = 100 } };
+	struct request	r = { .tail = "" };
+
+	CU_ASSERT_EQUAL(w->hello(&o, n, &r), answers);
+	CU_ASSERT_EQUAL(r.len, strlen(r.text));
+	CU_ASSERT_STRING_EQUAL(r.text, wanted);
+	o.mix[OP_SUB] = 0;
+	CU_ASSERT_EQUAL(w->hello(&o, n, &r), w == &wire_beans ? 3 : 0);
+}
+
+static void
+test_hello(void)
+{
+	check_hello(&wire_http, 0, 1, "POST /hustmq/pub?queue=bt000000000007 "
+	    "HTTP/1.1\r\nHost: h:1\r\nContent-Length: 1\r\n\r\nx");
+	check_hello(&wire_http, 1, 0, "");
+	check_hello(&wire_resp, 0, 0, "");
+	check_hello(&wire_resp, 1, 1, "SUBSCRIBE bt000000000007\r\n");
+	check_hello(&wire_beans, 5, 3, "use bq000000000009\r\n"
+	    "watch bq000000000009\r\nignore default\r\n");
+	check_reply(&wire_beans, "USING bq000000000009\r\n", 200, 0, 0, 0);
+	check_reply(&wire_beans, "WATCHING 2\r\n", 200, 0, 0, 0);
+}
+
 static void
 test_beans(void)
 {
@@ -170,7 +208,7 @@ test_beans(void)
 	struct reply	a;
 
 	wire_beans.request(&o, OP_QPUT, &r);
-	CU_ASSERT_STRING_EQUAL(r.text, "put 4294966995 0 60 300\r\n");
+	CU_ASSERT_STRING_EQUAL(r.text, "put 0 0 60 300\r\n");
 	CU_ASSERT(r.value && r.tail_len == 2);
 	wire_beans.request(&o, OP_QGET, &r);
 	CU_ASSERT_STRING_EQUAL(r.text, "reserve-with-timeout 0\r\n");
@@ -275,6 +313,7 @@ static const CU_TestInfo tests[] = {
 	{ "hist_correct", test_hist_correct },
 	{ "http", test_http },
 	{ "resp", test_resp },
+	{ "hello", test_hello },
 	{ "beans", test_beans },
 	{ "request", test_request },
 	{ "ops", test_ops },

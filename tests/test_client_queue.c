@@ -257,7 +257,7 @@ static void
 test_crossing(void)
 {
 	begin_node(1, 1, 4, 1 << 20);
-	check_back(&get, MSG_QUEUE_NACK, 0);
+	check_back(&get, MSG_QUEUE_NACK, FRAME_UNSEEN);
 	check_back(&claim, MSG_TASK_DONE, FRAME_FORGET);
 	CU_ASSERT_EQUAL(nseen, 2);
 	finish();
@@ -569,6 +569,41 @@ test_sync(void)
 	finish();
 }
 
+/* Nothing that waits may be called there, be it good or not. */
+static void
+waits_inside(struct wharf *from, const struct wharf_answer *got, void *arg)
+{
+	struct wharf_answer	a = { .status = WHARF_OK, .count = 7 };
+
+	CU_ASSERT_EQUAL(got->status, WHARF_OK);
+	CU_ASSERT_EQUAL(wharf_queue_get(from, "que", NULL, 0, WHARF_AUTO, &a),
+	    WHARF_AGAIN);
+	CU_ASSERT(a.status == WHARF_AGAIN && a.count == 0);
+	CU_ASSERT_EQUAL(wharf_queue_put(from, "no/name", "v", 1, 0, 0, 0),
+	    WHARF_AGAIN);
+	++*(int *)arg;
+}
+
+static void
+test_from_callback(void)
+{
+	struct wharf_queue_op	op = { NAMED(PUT), V };
+	struct frame		f, r;
+	int			called = 0;
+
+	begin_node(1, 1, 4, 1 << 20);
+	CU_ASSERT_EQUAL(wharf_queue_submit(w, &op, waits_inside, &called,
+	    NULL), WHARF_OK);
+	CU_ASSERT_FATAL(take_from(1, &f));
+	take_done_from(1);
+	r = answer_to(&f, E_OK);
+	CU_ASSERT_FATAL(say_from(1, &r));
+	wharf_process(w);
+	CU_ASSERT(called == 1 && wharf_in_flight(w) == 0);
+	CU_ASSERT(!take_from(1, &f));
+	finish();
+}
+
 static const CU_TestInfo tests[] = {
 	{ "frames", test_frames },
 	{ "refused", test_refused },
@@ -585,6 +620,7 @@ static const CU_TestInfo tests[] = {
 	{ "list", test_list },
 	{ "bad token", test_bad_token },
 	{ "sync", test_sync },
+	{ "from a callback", test_from_callback },
 	CU_TEST_INFO_NULL
 };
 UNIT_MAIN("test_client_queue", UNIT_SUITE("client_queue", tests))

@@ -2,6 +2,7 @@
  * test_msg_queue.c: what messages of queues carry: there and back, the bytes as
  * doc/protocol.7 has them, and cut short at every length.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/msg_queue.h"
@@ -127,11 +128,48 @@ test_lists(void)
 	CU_ASSERT_PTR_NULL(queue_token_get(&r, &n));
 }
 
+static void
+token_note(void *arg, const uint8_t *p, size_t n)
+{
+	char	*said = arg;
+
+	snprintf(said + strlen(said), 32, "%.*s ", (int)n, (const char *)p);
+}
+
+/* Of one message, of many, and of what does not end as it should. */
+static void
+test_tokens(void)
+{
+	static const struct queue_delivery	d[2] = {
+		{ (const uint8_t *)"0:1", (const uint8_t *)"item", 3, 4, 1 },
+		{ (const uint8_t *)"1:22", (const uint8_t *)"", 4, 0, 9 }
+	};
+	uint8_t		buf[64];
+	struct wbuf	w;
+	struct frame	f = { .key = (const uint8_t *)"2:3", .keylen = 3,
+			    .val = buf };
+	char		said[64] = "";
+
+	wbuf_init(&w, buf, sizeof(buf));
+	queue_delivery_put(&w, &d[0]);
+	queue_delivery_put(&w, &d[1]);
+	f.vallen = (uint32_t)w.len;
+	queue_tokens(&f, token_note, said);
+	CU_ASSERT_STRING_EQUAL(said, "2:3 ");
+	f.keylen = 0;
+	queue_tokens(&f, token_note, said);
+	CU_ASSERT_STRING_EQUAL(said, "2:3 0:1 1:22 ");
+	f.vallen--;
+	queue_tokens(&f, token_note, said);
+	CU_ASSERT_STRING_EQUAL(said, "2:3 0:1 1:22 0:1 ");
+}
+
 static const CU_TestInfo tests[] = {
 	{ "set", test_set },
 	{ "row", test_row },
 	{ "longest row", test_longest_row },
 	{ "lists", test_lists },
+	{ "tokens", test_tokens },
 	CU_TEST_INFO_NULL
 };
 

@@ -1,8 +1,8 @@
 /*
- * beans.c: the protocol of beanstalkd (doc/protocol.txt of its sources): one
- * tube, whatever the key.  A message is reserved and then deleted, which are
- * two requests and one op.  The largest go first, so that what a row with
- * smaller ones has left in the tube does not come in between.
+ * beans.c: the protocol of beanstalkd (doc/protocol.txt of its sources).  A
+ * connection puts and takes in one tube: the n-th in that of the n-th key, round
+ * and round; the keys of its ops do not matter.  A message is reserved and then
+ * deleted, which are two requests and one op.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,13 +19,23 @@ beans_request(const struct options *o, enum kind kind, struct request *r)
 		    "reserve-with-timeout 0\r\n");
 	else if (kind == OP_QPUT) {
 		r->len = (size_t)snprintf(r->text, sizeof(r->text),
-		    "put %u 0 60 %zu\r\n", UINT32_MAX -
-		    (unsigned)o->size, o->size);
+		    "put 0 0 60 %zu\r\n", o->size);
 		r->value = 1;
 		r->tail = "\r\n";
 		r->tail_len = 2;
 	} else
 		die("beanstalkd has qput and qget only");
+}
+
+static unsigned
+beans_hello(const struct options *o, unsigned n, struct request *r)
+{
+	unsigned long long	tube = o->first + n % o->keys;
+
+	r->len = (size_t)snprintf(r->text, sizeof(r->text),
+	    "use bq%012llu\r\nwatch bq%012llu\r\nignore default\r\n", tube,
+	    tube);
+	return 3;
 }
 
 /* RESERVED <id> <bytes> */
@@ -56,11 +66,13 @@ beans_reply(const char *p, size_t n, struct reply *r)
 		r->status = 200;
 		beans_reserved(p + len, nl, r);
 	} else if (strncmp(p, "INSERTED ", 9) == 0 ||
-	    strncmp(p, "DELETED\r", 8) == 0)
+	    strncmp(p, "DELETED\r", 8) == 0 ||
+	    strncmp(p, "USING ", 6) == 0 || strncmp(p, "WATCHING ", 9) == 0)
 		r->status = 200;
 	else if (strncmp(p, "TIMED_OUT\r", 10) == 0)
 		r->status = 404;
 	return nl + 1 - p;
 }
 
-const struct wire wire_beans = { "beans", beans_request, beans_reply };
+const struct wire wire_beans = { "beans", beans_request, beans_reply,
+	beans_hello };

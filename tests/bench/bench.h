@@ -5,6 +5,7 @@
  *	ops.c		the next op: kind, key, value; what became of it
  *	loop.c		sockets: epoll, open and closed loop; with send.c
  *			(requests, pipelines) and conn.c (answers)
+ *	topic.c		one publishes, all others subscribe; by means of loop.c
  *	http.c, resp.c	the words of a protocol (struct wire), for loop.c, made
  *			by template.c; beans.c without it
  *	wharf.c		libwharf in place of loop.c
@@ -35,11 +36,12 @@
  * On plain keys; on fields of the hash bh; members of the set bs; members of
  * the sorted set bz, whose score is the key's number; 100 of them by score; a
  * page of 100 fields; 64 plain keys in one request; strings in the cache; a
- * message into the queue of the key, and one out of it.
+ * message into the queue of the key, one out of it, and one that is waited for;
+ * an item to the topic of the first key, and one from it (topic.c).
  */
 enum kind { OP_GET, OP_PUT, OP_DEL, OP_HSET, OP_HGET, OP_SADD, OP_SISMEMBER,
 	OP_ZADD, OP_ZSCORE, OP_ZRANGE, OP_HKEYS, OP_MGET, OP_CGET, OP_CPUT,
-	OP_QPUT, OP_QGET, OP_KINDS };
+	OP_QPUT, OP_QGET, OP_EVGET, OP_PUB, OP_SUB, OP_KINDS };
 enum dist { DIST_UNIFORM, DIST_SEQUENTIAL, DIST_ZIPF };
 
 extern const char *const kind_names[OP_KINDS];
@@ -59,6 +61,7 @@ struct options {
 	uint64_t	 count;		/* 0: until seconds are over */
 	double		 rate;		/* ops/s; 0: closed loop */
 	int		 check;		/* compare the values */
+	int		 hold;		/* until SIGTERM; who waits may wait */
 	uint64_t	 seed;
 };
 
@@ -124,6 +127,12 @@ struct wire {
 	 * -1: not an answer.
 	 */
 	ssize_t		(*reply)(const char *, size_t, struct reply *);
+	/*
+	 * NULL, or what the n-th connection says first; how many answers come,
+	 * which are waited for.
+	 */
+	unsigned	(*hello)(const struct options *, unsigned n,
+			    struct request *);
 };
 
 extern const struct wire wire_http, wire_resp, wire_beans;
@@ -156,7 +165,8 @@ void	options_parse(struct options *, int argc, char **argv);
 /*
  * template.c: text in which @ stands for key:<digits>, # for the digits, ^ for
  * those of RANGE - 1 further on, $ for those of the i-th key of a request
- * (counted), ~ for what makes a member o.size bytes long.
+ * (counted), ! for those of o.first, ~ for what makes a member o.size bytes
+ * long.
  */
 void	template_put(struct request *, const struct options *, const char *text);
 /* Bytes that the text becomes. */
@@ -178,11 +188,16 @@ int64_t	op_due(const struct bench *);
 void	op_done(struct bench *, const struct op *, int status, int64_t body,
 	    int64_t now);
 
+/* Whether ops are still to be issued. */
+int	bench_issues(const struct bench *, int64_t now);
 /* 0: at the end, and nothing more is to be waited for. */
 int	bench_goes_on(const struct bench *, uint64_t inflight);
+/* The signal that ends what --hold holds. */
+void	bench_held(void);
 
-/* loop.c, wharf.c: run until the end and until the last answer. */
+/* loop.c, topic.c, wharf.c: run until the end and until the last answer. */
 void	loop_run(struct bench *, const struct wire *);
+void	topic_run(struct bench *, const struct wire *);
 void	wharf_run(struct bench *);
 
 /* report.c */

@@ -102,7 +102,8 @@ class Bench:
     def load(self, side, row, address):
         """All keys of the row are there."""
         mark = (side.server, row.loads, row.first)
-        if side.server not in ("wharf", "redis", "redis-memory", "beans"):
+        if row.stock == 0 or side.server not in ("wharf", "redis",
+                                                 "redis-memory", "beans"):
             return
         if row.op != "del" and mark in self.loaded:
             return
@@ -126,7 +127,7 @@ class Bench:
                 "warmup": 0.2, "depth": row.depth,
                 "connections": side.args.get("conns", row.conns),
                 **row.keys_args(turn)}
-        return plain(generate(address(side.protocol), side.protocol, **args))
+        return plain(generate(address(side.protocol), side.wire, **args))
 
     def row(self, row):
         """{label: medians}"""

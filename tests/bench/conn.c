@@ -17,6 +17,53 @@
 
 #define STASH_MAX	131072u		/* the head of an answer, an array */
 
+/* Bytes of answers among p[0..n), whose number goes down. */
+static size_t
+hello_answers(struct loop *l, const char *p, size_t n, unsigned *answers)
+{
+	struct reply	r;
+	size_t		used = 0, all;
+	ssize_t		head;
+
+	while (*answers > 0 &&
+	    (head = l->wire->reply(p + used, n - used, &r)) != 0) {
+		if (head < 0 || r.status != 200)
+			die("refused: %.*s", (int)(n - used), p + used);
+		all = (size_t)head + (size_t)(r.body + r.tail);
+		if (all > n - used)
+			break;
+		used += all;
+		--*answers;
+	}
+	return used;
+}
+
+/* What is said before the loop begins, waiting for the answers. */
+static void
+conn_hello(struct loop *l, struct conn *c)
+{
+	struct request	r = { .tail = "" };
+	unsigned	answers = 0;
+	size_t		have = 0, used;
+	ssize_t		n;
+
+	if (l->wire->hello != NULL)
+		answers = l->wire->hello(&l->b->o, (unsigned)(c - l->conns),
+		    &r);
+	if (answers > 0 && send(c->fd, r.text, r.len, MSG_NOSIGNAL) !=
+	    (ssize_t)r.len)
+		die("send: %s", strerror(errno));
+	while (answers > 0) {
+		n = recv(c->fd, l->in + have, LOOP_IN - have, 0);
+		if (n <= 0)
+			die("no answer to a connection's first words");
+		have += (size_t)n;
+		used = hello_answers(l, l->in, have, &answers);
+		memmove(l->in, l->in + used, have - used);
+		have -= used;
+	}
+}
+
 void
 conn_open(struct loop *l, struct conn *c)
 {
@@ -30,6 +77,7 @@ conn_open(struct loop *l, struct conn *c)
 	if (connect(c->fd, l->to->ai_addr, l->to->ai_addrlen) != 0)
 		die("connect: %s", strerror(errno));
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	conn_hello(l, c);
 	ev.events = EPOLLIN | EPOLLOUT | EPOLLET;
 	if (epoll_ctl(l->ep, EPOLL_CTL_ADD, c->fd, &ev) != 0)
 		die("epoll_ctl: %s", strerror(errno));
@@ -68,7 +116,7 @@ conn_answered(struct loop *l, struct conn *c, int64_t now)
 		conn_more(c);
 		return;
 	}
-	op_done(l->b, &c->ring[c->first], r->status,
+	l->done(l, c, &c->ring[c->first], r->status,
 	    r->has_body ? (int64_t)r->body : c->body, now);
 	c->body = -1;
 	c->first = (c->first + 1) % l->b->o.depth;

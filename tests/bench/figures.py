@@ -82,14 +82,17 @@ FIGURES += [Figure("cache %s 256 B, 100 connections: rate to Redis's without AOF
                    % op[1:], ">=", 1.0, rate("1s %s 256" % op,
                                              b="Redis, no AOF"))
             for op in ("cput", "cget")]
-FIGURES += [Figure("queues, %s, 100 connections, 256 B, %s: rate of put and get "
-                   "to Redis's LPUSH and RPOP" % (text, sync), ">=", wanted,
-                   rate("%s queue 256 q%d" % (sync, queues)))
-            for sync in ("1s", "always")
+FIGURES += [Figure("queues, %s, 100 connections, %d B, %s: rate of put and "
+                   "get to Redis's LPUSH and RPOP" % (text, size, sync), ">=",
+                   wanted, rate("%s queue %d q%d" % (sync, size, queues)))
+            for sync in ("1s", "always") for size in (256, 4096)
             for queues, text, wanted in ((16, "16", 1.0), (1, "one", 0.8))]
 FIGURES += [
     Figure("queue put always, 1 connection: median latency to Redis's LPUSH",
            "<=", 1.5, p50("always queue 256 q1 one")),
+    Figure("topic, 100 subscribers in evsub: items a second to those of "
+           "Redis's PUBLISH", ">=", 0.7,
+           rate("1s topic 256 s100", "Wharf, evsub", "Redis, SUBSCRIBE")),
     Figure("idle keep-alive connection", "<=", 40,
            lambda r: of(r, "idle", "Wharf", "bytes") / 1024, " KiB"),
 ]

@@ -1,7 +1,10 @@
 /*
  * http.c: HTTP/1.1 as a key-value client speaks it: what brings a value is a
- * POST, all else a GET.  Of an answer only the status and Content-Length are read; one in
- * chunks would be "not an answer".
+ * POST, all else a GET.  Of an answer only the status and Content-Length are
+ * read; one in chunks would be "not an answer".
+ *
+ * The key of a sub is the index that the connection asks for.  There is no
+ * topic before its first item: the publisher's first words bring that.
  */
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +33,9 @@ static const struct {
 	[OP_CPUT] = { "POST", "/hustcache/put?key=@", 1 },
 	[OP_QPUT] = { "POST", "/hustmq/put?queue=bq#", 1 },
 	[OP_QGET] = { "GET", "/hustmq/get?queue=bq#&worker=bench", 0 },
+	[OP_EVGET] = { "GET", "/evget?queue=bq#&worker=bench", 0 },
+	[OP_PUB] = { "POST", "/hustmq/pub?queue=bt!", 1 },
+	[OP_SUB] = { "GET", "/evsub?queue=bt!&idx=#", 0 },
 };
 
 /* The netstrings of an mget; returns their length. */
@@ -73,6 +79,19 @@ http_request(const struct options *o, enum kind kind, struct request *r)
 		(void)http_keys(r, o);
 }
 
+static unsigned
+http_hello(const struct options *o, unsigned n, struct request *r)
+{
+	struct options	one = *o;
+
+	if (o->mix[OP_SUB] == 0 || n != 0)
+		return 0;
+	one.size = 1;
+	http_request(&one, OP_PUB, r);
+	template_put(r, &one, "x");
+	return 1;
+}
+
 /* One header line, without its end. */
 static void
 http_line(const char *p, size_t n, struct reply *r)
@@ -107,4 +126,4 @@ http_reply(const char *p, size_t n, struct reply *r)
 	return 0;
 }
 
-const struct wire wire_http = { "http", http_request, http_reply };
+const struct wire wire_http = { "http", http_request, http_reply, http_hello };

@@ -10,6 +10,21 @@
 
 #define EVENTS		512
 
+static int
+loop_next(struct loop *l, struct conn *c, struct op *op, int64_t now)
+{
+	(void)c;
+	return op_next(l->b, op, now);
+}
+
+static void
+loop_done(struct loop *l, struct conn *c, struct op *op, int status,
+    int64_t body, int64_t now)
+{
+	(void)c;
+	op_done(l->b, op, status, body, now);
+}
+
 static void
 conn_idle(struct loop *l, struct conn *c)
 {
@@ -116,6 +131,17 @@ loop_event(struct loop *l, const struct epoll_event *ev)
 		    now != 0 ? now : now_ns());
 }
 
+void
+loop_open(struct loop *l, struct bench *b, const struct wire *wire)
+{
+	l->b = b;
+	l->wire = wire;
+	l->next = loop_next;
+	l->done = loop_done;
+	loop_resolve(l);
+	loop_init(l);
+}
+
 static int
 loop_wait(struct loop *l, struct epoll_event *events)
 {
@@ -130,25 +156,33 @@ loop_wait(struct loop *l, struct epoll_event *events)
 	return epoll_pwait2(l->ep, events, EVENTS, &t, NULL);
 }
 
+int
+loop_turn(struct loop *l)
+{
+	static struct epoll_event	events[EVENTS];
+	int				i, n = loop_wait(l, events);
+
+	for (i = 0; i < n; i++)
+		loop_event(l, &events[i]);
+	return n;
+}
+
 void
 loop_run(struct bench *b, const struct wire *wire)
 {
-	static struct loop		l;
-	static struct epoll_event	events[EVENTS];
-	int				i, n;
+	static struct loop	l;
 
-	l.b = b;
-	l.wire = wire;
-	loop_resolve(&l);
-	loop_init(&l);
+	loop_open(&l, b, wire);
 	bench_start(b);
 	loop_first(&l);
 	do {
-		n = loop_wait(&l, events);
-		for (i = 0; i < n; i++)
-			loop_event(&l, &events[i]);
+		(void)loop_turn(&l);
 		if (b->o.rate > 0)
 			loop_pump(&l);
 	} while (bench_goes_on(b, l.inflight));
-	b->t.unanswered = l.inflight;
+	/* Nothing is asked for any more: what has been sent to us is taken. */
+	while (b->o.hold && loop_turn(&l) > 0)
+		;
+	if (!b->o.hold)
+		b->t.unanswered = l.inflight;
 }

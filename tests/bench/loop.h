@@ -1,6 +1,6 @@
 /*
- * loop.h: what loop.c (the loop), send.c (requests) and conn.c (connections
- * and answers) share.
+ * loop.h: what loop.c (the loop), send.c (requests), conn.c (connections and
+ * answers) and topic.c (another choice of what is sent) share.
  *
  * Invariants
  * 1 A request is a prepared head with the key's digits filled in, a window of
@@ -37,6 +37,7 @@ struct conn {
 	struct reply	 reply;
 	uint64_t	 left, at;	/* bytes to come, bytes seen, of a body */
 	int64_t		 body;		/* of an answer that more followed; -1 */
+	uint64_t	 items;		/* that a subscriber has got */
 };
 
 struct batch {
@@ -58,7 +59,19 @@ struct loop {
 	struct batch		 batch;
 	char			*in;
 	int			 ep;
+	/* What a connection sends next; 0: nothing now. */
+	int			(*next)(struct loop *, struct conn *,
+				    struct op *, int64_t now);
+	/* What became of it; body as op_done has it. */
+	void			(*done)(struct loop *, struct conn *,
+				    struct op *, int status, int64_t body,
+				    int64_t now);
 };
+
+/* loop.c.  Opens all connections. */
+void	 loop_open(struct loop *, struct bench *, const struct wire *);
+/* Waits for events, and does what they ask for; how many there were. */
+int	 loop_turn(struct loop *);
 
 /* send.c.  Sends up to `most` ops on a connection; how many. */
 unsigned conn_fill(struct loop *, struct conn *, unsigned most, int64_t now);

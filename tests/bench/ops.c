@@ -6,6 +6,7 @@
  * whose it is and costs nothing to make or to check.
  */
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "tests/bench/bench.h"
@@ -16,7 +17,10 @@
 
 const char *const kind_names[OP_KINDS] = { "get", "put", "del",
 	"hset", "hget", "sadd", "sismember", "zadd", "zscore", "zrange",
-	"hkeys", "mget", "cget", "cput", "qput", "qget" };
+	"hkeys", "mget", "cget", "cput", "qput", "qget", "evget", "pub",
+	"sub" };
+
+static volatile sig_atomic_t	held_ended;
 
 /* Vigna's splitmix64 (public domain, prng.di.unimi.it). */
 static uint64_t
@@ -157,7 +161,8 @@ op_next(struct bench *b, struct op *op, int64_t now)
 {
 	/* What was due before the end is sent, however late. */
 	op->due = b->o.rate > 0 ? op_due(b) : now;
-	if (op->due > now || op->due >= b->end || bench_counted_out(b))
+	if (op->due > now || op->due >= b->end || bench_counted_out(b) ||
+	    held_ended)
 		return 0;
 	op->sent = now;
 	op->kind = kind_next(b);
@@ -166,8 +171,7 @@ op_next(struct bench *b, struct op *op, int64_t now)
 	return 1;
 }
 
-/* Whether ops are still to be issued. */
-static int
+int
 bench_issues(const struct bench *b, int64_t now)
 {
 	if (b->o.rate > 0)
@@ -175,11 +179,30 @@ bench_issues(const struct bench *b, int64_t now)
 	return now < b->end && !bench_counted_out(b);
 }
 
+static void
+held_end(int sig)
+{
+	(void)sig;
+	held_ended = 1;
+}
+
+/* Without SA_RESTART: it wakes the loop. */
+void
+bench_held(void)
+{
+	struct sigaction	sa = { .sa_handler = held_end };
+
+	(void)sigaction(SIGTERM, &sa, NULL);
+	(void)sigaction(SIGINT, &sa, NULL);
+}
+
 int
 bench_goes_on(const struct bench *b, uint64_t inflight)
 {
 	int64_t	now = now_ns();
 
+	if (b->o.hold)
+		return !held_ended;
 	if (!bench_issues(b, now) && inflight == 0)
 		return 0;
 	/* In an open loop a pause may be meant. */
@@ -197,6 +220,14 @@ tally_status(struct tally *t, int status)
 		t->status[status > 0 && status < STATUS_MAX ? status : 0]++;
 }
 
+/* What waits brings it in an array where the protocol is Redis's. */
+static int
+brings_value(enum kind kind, int64_t body)
+{
+	return kind == OP_GET || kind == OP_CGET || kind == OP_QGET ||
+	    ((kind == OP_EVGET || kind == OP_SUB) && body >= 0);
+}
+
 void
 op_done(struct bench *b, const struct op *op, int status, int64_t body,
     int64_t now)
@@ -207,8 +238,7 @@ op_done(struct bench *b, const struct op *op, int status, int64_t body,
 	    op->kind == OP_ZADD))
 		status = 200;
 	tally_status(&b->t, status);
-	if ((op->kind == OP_GET || op->kind == OP_CGET ||
-	    op->kind == OP_QGET) && status == 200 &&
+	if (status == 200 && brings_value(op->kind, body) &&
 	    body != (int64_t)b->o.size)
 		b->t.size++;
 	if (now < b->counted)

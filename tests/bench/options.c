@@ -15,10 +15,13 @@ static const char usage[] =
 "                                  http\n"
 "  -c, --connections=N             1\n"
 "  -d, --depth=N                   ops in flight per connection: 1\n"
-"  -m, --mix=OP[:PERCENT],...      get put del; not for wharf: hset hget sadd\n"
+"  -m, --mix=OP[:PERCENT],...      get put del; qput qget of queues, one for\n"
+"                                  each key; not for wharf: hset hget sadd\n"
 "                                  sismember zadd zscore zrange hkeys mget; cget\n"
-"                                  cput of the cache; qput qget of queues, one\n"
-"                                  for each key: get\n"
+"                                  cput of the cache; evget, which waits; pub to\n"
+"                                  a topic; sub, alone: the first connection\n"
+"                                  publishes when all others have got the last:\n"
+"                                  get\n"
 "  -s, --size=BYTES                of a value: 256\n"
 "  -k, --keys=N                    100000\n"
 "      --first=N                   the first of the keys: 0\n"
@@ -27,10 +30,11 @@ static const char usage[] =
 "  -w, --warmup=S                  not counted: 0.3\n"
 "  -n, --count=N                   stop after N ops in place of --seconds\n"
 "  -r, --rate=R                    ops/s; without it a closed loop\n"
+"      --hold                      until SIGTERM; who waits then may wait\n"
 "      --check                     compare what was read with what was put\n"
 "      --seed=N                    1\n";
 
-enum { OPT_FIRST = 256, OPT_DIST, OPT_CHECK, OPT_SEED };
+enum { OPT_FIRST = 256, OPT_DIST, OPT_CHECK, OPT_HOLD, OPT_SEED };
 
 static const struct option longs[] = {
 	{ "protocol", required_argument, NULL, 'p' },
@@ -46,6 +50,7 @@ static const struct option longs[] = {
 	{ "count", required_argument, NULL, 'n' },
 	{ "rate", required_argument, NULL, 'r' },
 	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "hold", no_argument, NULL, OPT_HOLD },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ NULL, 0, NULL, 0 }
 };
@@ -121,6 +126,7 @@ option_set(struct options *o, int c, const char *v)
 	case 'n': o->count = (uint64_t)number(v, 1, 1e15); break;
 	case 'r': o->rate = number(v, 0.001, 1e9); break;
 	case OPT_CHECK: o->check = 1; break;
+	case OPT_HOLD: o->hold = 1; break;
 	case OPT_SEED: o->seed = (uint64_t)number(v, 0, 1e15); break;
 	default:
 		(void)fputs(usage, stderr);
@@ -142,6 +148,6 @@ options_parse(struct options *o, int argc, char **argv)
 	if (optind + 1 != argc)
 		option_set(o, '?', NULL);
 	o->address = argv[optind];
-	if (o->count != 0)
+	if (o->count != 0 || o->hold)
 		o->seconds = o->warmup = 0;
 }

@@ -13,6 +13,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "system"))
 import node as system                                           # noqa: E402
+from client import Conn                                         # noqa: E402
 
 BUILD = system.BUILD
 GENERATOR = os.path.join(BUILD, "tests", "bench", "wharf-bench")
@@ -52,6 +53,13 @@ def memory(pid):
         r"^Rss(?:Anon|Shmem):\s*(\d+) kB", text, re.M)) * 1024
 
 
+def wait_queues(node):
+    """A node is ready before its routers have read what they have."""
+    with Conn(node.mq, 60) as c:
+        system.wait_for("queues can be read", 600, lambda: c.ask(
+            "GET", "/stat_all").status == 200, 0.01)
+
+
 class Defaults(system.Node):
     """A node whose configuration is the default one but for opts."""
 
@@ -75,11 +83,13 @@ class Wharf:
         self.node = Defaults({"stores.sync": sync, "lanes.enabled": lanes},
                              self.data)
         self.node.start()
+        wait_queues(self.node)
 
     def address(self, protocol):
         if protocol == "wharf":
             return self.node.run
-        return "%s:%d" % self.node.addr
+        return "%s:%d" % (self.node.mq if protocol == "mq" else
+                          self.node.addr)
 
     def processes(self):
         """{pid: name}, wharfd included."""

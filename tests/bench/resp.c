@@ -2,13 +2,16 @@
  * resp.c: RESP2, the protocol of Redis (redis.io, "RESP protocol spec"):
  * commands as arrays of bulk strings.  A nil and 0 count as 404, an error as 500;
  * an array must have come whole before it is an answer.
+ *
+ * Who subscribes says so at the beginning; what comes then is the answer to a
+ * request of no bytes.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/bench/bench.h"
 
-/* Words; = is the value. */
+/* Words; = is the value.  Without any nothing is sent. */
 static const char *const verbs[OP_KINDS] = {
 	[OP_GET] = "GET @",
 	[OP_PUT] = "SET @ =",
@@ -26,6 +29,9 @@ static const char *const verbs[OP_KINDS] = {
 	[OP_CPUT] = "SET @ =",
 	[OP_QPUT] = "LPUSH bq# =",
 	[OP_QGET] = "RPOP bq#",
+	[OP_EVGET] = "BRPOP bq# 0",
+	[OP_PUB] = "PUBLISH bt! =",
+	[OP_SUB] = "",
 };
 
 /* No template: it has a $ in it. */
@@ -59,6 +65,9 @@ resp_request(const struct options *o, enum kind kind, struct request *r)
 	char		 text[32];
 
 	memset(r, 0, sizeof(*r));
+	r->tail = "";
+	if (verbs[kind][0] == '\0')
+		return;
 	for (p = verbs[kind]; *p != '\0'; p++)
 		words += *p == ' ';
 	if (kind == OP_MGET)
@@ -73,6 +82,15 @@ resp_request(const struct options *o, enum kind kind, struct request *r)
 		resp_word(o, r, "key:$", 5);
 	r->tail = "\r\n";
 	r->tail_len = r->value ? 2 : 0;
+}
+
+static unsigned
+resp_hello(const struct options *o, unsigned n, struct request *r)
+{
+	if (o->mix[OP_SUB] == 0 || n == 0)
+		return 0;
+	template_put(r, o, "SUBSCRIBE bt!\r\n");
+	return 1;
 }
 
 /*
@@ -139,4 +157,4 @@ resp_reply(const char *p, size_t n, struct reply *r)
 	return nl + 1 - p;
 }
 
-const struct wire wire_resp = { "resp", resp_request, resp_reply };
+const struct wire wire_resp = { "resp", resp_request, resp_reply, resp_hello };

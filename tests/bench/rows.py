@@ -29,6 +29,11 @@ class Side:
         self.args = args        # of the generator, over the row's
         self.tool = args.pop("tool", None)
 
+    @property
+    def wire(self):
+        """What the generator speaks."""
+        return "http" if self.protocol == "mq" else self.protocol
+
 
 class Row:
     def __init__(self, name, sync, sides, lanes="on", op="get", size=256,
@@ -75,22 +80,41 @@ class QueueRow(Row):
     one out; or all put."""
 
     def __init__(self, sync, sides, queues, op="qput:50,qget:50", size=256,
-                 conns=100):
+                 conns=100, depth=1):
         super().__init__("%s queue %d q%d%s" % (
-            sync, size, queues, " one" if conns == 1 else ""), sync, sides,
-            op=op, size=size, conns=conns)
+            sync, size, queues, " libwharf" if depth > 1 else
+            " one" if conns == 1 else ""), sync, sides, op=op, size=size,
+            conns=conns, depth=depth)
         self.queues = queues
 
     @property
     def first(self):
         """Rows of another kind have queues of their own."""
-        at = SIZES.index(self.size) + (self.queues > 1) * 10 + \
-            (self.conns == 1) * 20
-        return (50 + at) * BIG_STEP
+        kind = (self.queues > 1) + (self.conns == 1) * 2 + (self.depth > 1) * 4
+        return (50 + SIZES.index(self.size) + kind * len(SIZES)) * BIG_STEP
 
     keys = property(lambda self: self.queues)
     loads = "qput"
-    stock = QUEUE_STOCK
+
+    @property
+    def stock(self):
+        """A pipeline of small ones takes and puts so many that they differ
+        more."""
+        return QUEUE_STOCK * (8 if self.depth > 1 and self.size == 256 else 1)
+
+
+class TopicRow(Row):
+    """One publishes to a topic that is new in each turn, as soon as all others
+    have got the last item."""
+
+    def __init__(self, sync, sides, subscribers=100, size=256):
+        super().__init__("%s topic %d s%d" % (sync, size, subscribers), sync,
+                         sides, op="sub", size=size, conns=subscribers + 1)
+
+    stock = 0
+
+    def keys_args(self, turn):
+        return {"first": 90 * BIG_STEP + turn, "keys": 1}
 
 
 SERVERS = {"wharf", "bare"}
@@ -152,14 +176,24 @@ def cache_rows():
 
 
 def queue_rows():
-    """Put and get with its ack; Redis's lists and beanstalkd (one tube)."""
+    """Put and get with its ack; Redis's lists and beanstalkd's tubes."""
+    beans = Side("beanstalkd", "beans", "beans")
+    lib = [wharf("libwharf, 64", protocol="wharf"), redis("Redis -P 64")]
     rows = []
     for sync in ("1s", "always"):
         for size in (256, 4096):
-            rows += [QueueRow(sync, pair() + [Side("beanstalkd", "beans",
-                                                   "beans")], 1, size=size),
-                     QueueRow(sync, pair(), 16, size=size)]
-    return rows + [QueueRow("always", pair(), 1, op="qput", conns=1)]
+            for queues in (1, 16):
+                rows += [QueueRow(sync, pair() + [beans], queues, size=size),
+                         QueueRow(sync, lib, queues, size=size, conns=1,
+                                  depth=64)]
+    return rows + [QueueRow("always", pair() + [beans, wharf(
+        "libwharf", protocol="wharf")], 1, op="qput", conns=1), topic_row()]
+
+
+def topic_row():
+    """Wharf's subscribers ask for each item, Redis's get them sent."""
+    return TopicRow("1s", [wharf("Wharf, evsub", protocol="mq"),
+                           redis("Redis, SUBSCRIBE")])
 
 
 def tool_rows():

@@ -118,14 +118,14 @@ conn_fill(struct loop *l, struct conn *c, unsigned most, int64_t now)
 		return 0;
 	while (n < most && c->inflight < depth) {
 		op = &c->ring[(c->first + c->inflight) % depth];
-		if (!op_next(l->b, op, now))
+		if (!l->next(l, c, op, now))
 			break;
 		batch_op(l, op);
 		c->inflight++;
 		l->inflight++;
 		n++;
 	}
-	if (n > 0)
+	if (l->batch.bytes > 0)
 		batch_send(l, c);
 	return n;
 }

@@ -27,6 +27,15 @@ put_digits(struct request *r, unsigned add)
 }
 
 static void
+put_first(struct request *r, const struct options *o)
+{
+	char	digits[KEY_DIGITS];
+
+	key_digits(digits, o->first);
+	put(r, digits, KEY_DIGITS);
+}
+
+static void
 put_padding(struct request *r, const struct options *o)
 {
 	char	pad[MEMBER_MAX];
@@ -56,6 +65,9 @@ template_put(struct request *r, const struct options *o, const char *text)
 			break;
 		case '$':
 			put_digits(r, r->ndigits);
+			break;
+		case '!':
+			put_first(r, o);
 			break;
 		case '~':
 			put_padding(r, o);

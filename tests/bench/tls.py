@@ -12,22 +12,17 @@ BENCH_ROUNDS (7), BENCH_SECONDS (2).
 """
 
 import os
-import re
 import ssl
-import statistics
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "system"))
 from certs import make                                              # noqa: E402
+from cost import WAYS, load, ratios, spent                          # noqa: E402
 from node import Node                                               # noqa: E402
 from tlsclient import TlsConn, trusting                             # noqa: E402
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", 7))
-SECONDS = int(os.environ.get("BENCH_SECONDS", 2))
 SHAKES = 300
-WAYS = {"GET": "/hustdb/get?key=k", "PUT": "/hustdb/put?key=k&val=" + "v" * 256}
 
 
 class Bench:
@@ -39,49 +34,24 @@ class Bench:
                                "tls.db_listen": "127.0.0.1:0"})
         self.node.start()
         self.pid, = self.node.actors("worker")
-        self.load(False, "PUT", 1)
-
-    def spent(self):
-        """Nanoseconds of processor time of all threads of the worker."""
-        total = 0
-        for task in os.listdir("/proc/%d/task" % self.pid):
-            with open("/proc/%d/task/%s/schedstat" % (self.pid, task)) as f:
-                total += int(f.read().split()[0])
-        return total
+        load(self.pid, self.url(False, "PUT"), seconds=1)
 
     def url(self, tls, way):
         addr = self.node.tls["db"] if tls else self.node.addr
         return "http%s://%s:%d%s" % (("s" if tls else "",) + addr +
                                      (WAYS[way],))
 
-    def load(self, tls, way, seconds=SECONDS):
-        """(requests a second, nanoseconds of the worker for one)"""
-        before = self.spent()
-        out = subprocess.run(
-            ["wrk", "-t1", "-c100", "-d%ds" % seconds, self.url(tls, way)],
-            capture_output=True, text=True, check=True).stdout
-        if "Non-2xx" in out:
-            sys.exit("bench: wrong answers\n" + out)
-        n = int(re.search(r"(\d+) requests in", out).group(1))
-        rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
-        return rate, (self.spent() - before) / n
-
     def ratios(self, way):
-        rates, costs = [], []
-        for i in range(ROUNDS):
-            turns = (True, False) if i % 2 else (False, True)
-            got = {tls: self.load(tls, way) for tls in turns}
-            rates.append(got[True][0] / got[False][0])
-            costs.append(got[True][1] / got[False][1])
-        return statistics.median(rates), statistics.median(costs)
+        return ratios(lambda: load(self.pid, self.url(True, way)),
+                      lambda: load(self.pid, self.url(False, way)))
 
     def shakes(self, version):
         ctx = trusting(self.pair)
         ctx.minimum_version = ctx.maximum_version = version
-        before = self.spent()
+        before = spent(self.pid)
         for _ in range(SHAKES):
             TlsConn(self.node.tls["db"], ctx).close()
-        return SHAKES * 1e9 / (self.spent() - before)
+        return SHAKES * 1e9 / (spent(self.pid) - before)
 
 
 def main():

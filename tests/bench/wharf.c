@@ -5,7 +5,11 @@
  * the callback of the one that ended; what one turn submits leaves together.
  * One client in a closed loop sleeps in wharf_wait, as a program would that
  * does nothing else; everything else in epoll on the clients' descriptors.
+ *
+ * A message that is taken (qget) the library acknowledges when the callback has
+ * returned; these acknowledgements are waited for in the end.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +19,7 @@
 
 #define EVENTS	256
 #define PAUSE	100		/* ms; how often the end is looked for */
+#define CLOSE	(10 * SECOND)	/* for what is still in flight then */
 
 struct place {
 	struct client	*c;
@@ -58,23 +63,52 @@ on_answer(struct wharf *w, const struct wharf_answer *a, void *arg)
 	place_submit(p);
 }
 
+/* Of the queue whose number the key is. */
+static enum wharf_status
+queue_submit(struct wharf *w, struct place *p)
+{
+	char			name[32];
+	int			put = p->op.kind == OP_QPUT;
+	struct wharf_queue_op	op = WHARF_QUEUE_OP_INIT(
+				    put ? WHARF_Q_PUT : WHARF_Q_GET, name);
+
+	(void)snprintf(name, sizeof(name), "bq%012llu",
+	    (unsigned long long)p->op.key);
+	if (put) {
+		op.value = value_of(b, p->op.key);
+		op.length = b->o.size;
+	} else {
+		op.other = "bench";
+		op.flags = WHARF_AUTO;
+	}
+	return wharf_queue_submit(w, &op, on_answer, p, NULL);
+}
+
+static enum wharf_status
+key_submit(struct wharf *w, struct place *p)
+{
+	char	key[KEY_LEN];
+
+	memcpy(key, "key:", 4);
+	key_digits(key + 4, p->op.key);
+	if (p->op.kind == OP_PUT)
+		return wharf_submit_put(w, key, KEY_LEN,
+		    value_of(b, p->op.key), b->o.size, NULL, on_answer, p);
+	if (p->op.kind == OP_DEL)
+		return wharf_submit_del(w, key, KEY_LEN, NULL, on_answer, p);
+	return wharf_submit_get(w, key, KEY_LEN, on_answer, p);
+}
+
 static void
 place_submit(struct place *p)
 {
 	struct wharf		*w = p->c->w;
-	const struct op		*op = &p->op;
-	char			 key[KEY_LEN];
 	enum wharf_status	 e;
 
-	memcpy(key, "key:", 4);
-	key_digits(key + 4, op->key);
-	if (op->kind == OP_PUT)
-		e = wharf_submit_put(w, key, KEY_LEN, value_of(b, op->key),
-		    b->o.size, NULL, on_answer, p);
-	else if (op->kind == OP_DEL)
-		e = wharf_submit_del(w, key, KEY_LEN, NULL, on_answer, p);
+	if (p->op.kind == OP_QPUT || p->op.kind == OP_QGET)
+		e = queue_submit(w, p);
 	else
-		e = wharf_submit_get(w, key, KEY_LEN, on_answer, p);
+		e = key_submit(w, p);
 	if (e != WHARF_OK)
 		die("libwharf: submit: %s", wharf_status_text(e));
 	inflight++;
@@ -111,8 +145,9 @@ client_open(struct client *c, int ep)
 	unsigned		i;
 
 	o.name = "wharf-bench";
-	if (b->o.mix[OP_GET] + b->o.mix[OP_PUT] + b->o.mix[OP_DEL] != 100)
-		die("libwharf: get, put and del only");
+	if (b->o.mix[OP_GET] + b->o.mix[OP_PUT] + b->o.mix[OP_DEL] +
+	    b->o.mix[OP_QPUT] + b->o.mix[OP_QGET] != 100)
+		die("libwharf: get, put, del, qput and qget only");
 	e = wharf_connect(&c->w, b->o.address, &o);
 	if (e != WHARF_OK)
 		die("libwharf: connect: %s", wharf_status_text(e));
@@ -172,6 +207,17 @@ wharf_turn(int ep)
 		wharf_pump();
 }
 
+/* What is in flight, acknowledgements too; not for ever. */
+static void
+client_close(struct client *c)
+{
+	int64_t	end = now_ns() + CLOSE;
+
+	while (wharf_in_flight(c->w) > 0 && now_ns() < end)
+		(void)wharf_wait(c->w, PAUSE);
+	wharf_close(c->w);
+}
+
 void
 wharf_run(struct bench *bench)
 {
@@ -195,7 +241,8 @@ wharf_run(struct bench *bench)
 		else
 			wharf_turn(ep);
 	} while (bench_goes_on(b, inflight));
-	b->t.unanswered = inflight;
+	if (!b->o.hold)
+		b->t.unanswered = inflight;
 	for (i = 0; i < b->o.conns; i++)
-		wharf_close(clients[i].w);
+		client_close(&clients[i]);
 }

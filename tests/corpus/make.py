@@ -1,6 +1,6 @@
 """Writes the inputs of fuzz_wal, fuzz_manifest, fuzz_record, fuzz_lane,
-fuzz_list and fuzz_many that people thought of; run it where a new one is added.  ok-* must be taken, bad-*
-refused.  The heads of the fuzz_*.c say what an input looks like; checksums are
+fuzz_list, fuzz_many, fuzz_queue and fuzz_queue_form that people thought of; run
+it where a new one is added.  ok-* must be taken, bad-* refused.  The heads of the fuzz_*.c say what an input looks like; checksums are
 the target's work.
 """
 
@@ -350,8 +350,149 @@ def listing():
     w("bad-line-end", b'{"key":"a2V5","ver":12}')
 
 
+# -- what messages of queues carry ----------------------------------------------
+def short(p, length=None):
+    return bytes([len(p) if length is None else length]) + p
+
+
+def long_(p, length=None):
+    return struct.pack("<I", len(p) if length is None else length) + p
+
+
+def settings_of(mask=127, lock=0, max_=0, timeout=300000, deliver=0, ttl=0,
+                delay=0, dead=b""):
+    return struct.pack("<BB5I", mask, lock, max_, timeout, deliver, ttl,
+                       delay) + short(dead)
+
+
+def delivery(token=b"1:5.1.7.0123456789abcdef", n=1, item_=b"item"):
+    return short(token) + struct.pack("<I", n) + long_(item_)
+
+
+def row(name=b"jobs", topic=0, **kw):
+    return short(name) + bytes([topic]) + settings_of(**kw) + \
+        struct.pack("<9Q", 1, 2, 3, 4, 5, 6, 7, 8, 1700000000)
+
+
+def queues():
+    def w(name, kind, *parts):
+        write("queue", name, bytes([kind]) + b"".join(parts))
+    set_, items, tokens, deliveries, workers, rows, single = range(7)
+    w("ok-set", set_, settings_of(), settings_of(1, 1, 9, 8, 7, 6, 5, b"d" * 64))
+    w("bad-set-mask", set_, settings_of(mask=128))
+    w("bad-set-lock", set_, settings_of(lock=2))
+    w("bad-set-dead", set_, settings_of(dead=b"d" * 65))
+    w("bad-set-short", set_, settings_of(dead=b"dead")[:-1])
+    w("ok-items", items, long_(b"one"), long_(b""), long_(b"x" * 300))
+    w("bad-item-beyond", items, long_(b"one"), long_(b"two", 4))
+    w("bad-item-huge", items, long_(b"", 0xffffffff))
+    w("bad-item-cut", items, b"\1\0\0")
+    w("ok-tokens", tokens, short(b"0:1"), short(b"t" * 64))
+    w("bad-token-long", tokens, short(b"t" * 65))
+    w("bad-token-beyond", tokens, short(b"t", 2))
+    w("ok-deliveries", deliveries, delivery(), delivery(b"t" * 64, 2 ** 32 - 1),
+      delivery(item_=b""))
+    w("ok-none", deliveries)
+    w("bad-delivery-no-token", deliveries, delivery(), delivery(b""))
+    w("bad-delivery-cut", deliveries, delivery()[:-1])
+    w("bad-delivery-left-over", deliveries, delivery(), b"\0")
+    w("ok-workers", workers, short(b"worker") + bytes(8), short(b"w" * 32) +
+      b"\xff" * 8)
+    w("bad-worker-long", workers, short(b"w" * 33) + bytes(8))
+    w("bad-worker-cut", workers, short(b"worker") + bytes(7))
+    w("ok-rows", rows, row(), row(b"n" * 64, 1, dead=b"d" * 64))
+    w("ok-row-no-name", rows, row(b""))
+    w("bad-row-topic", rows, row(topic=2))
+    w("bad-row-name", rows, row(b"n" * 65))
+    w("bad-row-set", rows, row(mask=255))
+    w("bad-row-cut", rows, row()[:-1])
+    w("ok-single", single, short(b"1:2.3"), short(b"tasks"), b"task")
+    w("ok-single-longest", single, short(b"t" * 64), short(b"n" * 64))
+    w("bad-single-no-token", single, short(b""), short(b"tasks"), b"task")
+    w("bad-single-token", single, short(b"t" * 65), short(b"tasks"), b"task")
+    w("bad-single-nul", single, short(b"1:\0003"), short(b"tasks"), b"task")
+    w("bad-single-name", single, short(b"1:2.3"), short(b"n" * 65), b"task")
+    w("bad-single-no-name", single, short(b"1:2.3"), short(b""), b"task")
+    w("bad-single-cut", single, short(b"1:2.3", 6))
+
+
+# -- what is kept of queues, and receipts -----------------------------------------
+def kept(kind=0, lock=0, gone=0, max_=0, timeout=300000, deliver=0, dead=b"",
+         form=1, deadlen=None):
+    return struct.pack("<4B5IQ", form, kind, lock, gone, max_, timeout, deliver,
+                       1, 2, 1700000000) + b"".join(
+        struct.pack("<QQI", i, i, i) for i in range(3)) + struct.pack(
+        "<QQH", 5, 6, len(dead) if deadlen is None else deadlen) + dead
+
+
+def made(priority=1, id_=2 ** 63, attempt=2 ** 32 - 1, salt=9, at=0, by=0,
+         name=b"queue"):
+    return b"\1" + struct.pack("<BQIIBB", priority, id_, attempt, salt, at,
+                               by) + name
+
+
+def queue_forms():
+    def w(name, kind, *parts):
+        write("queue_form", name, bytes([kind]) + b"".join(parts))
+    mkey, ikey, message, deliver, item_, worker, keep, set_, token = range(9)
+    w("ok-message-key", mkey, struct.pack(">BQ", 2, 2 ** 63 - 1))
+    w("bad-message-key-priority", mkey, struct.pack(">BQ", 3, 1))
+    w("bad-message-key-0", mkey, struct.pack(">BQ", 0, 0))
+    w("bad-message-key-negative", mkey, struct.pack(">BQ", 0, 2 ** 63))
+    w("bad-message-key-long", mkey, struct.pack(">BQB", 0, 1, 0))
+    w("ok-item-key", ikey, struct.pack(">Q", 11000001))
+    w("bad-item-key-0", ikey, bytes(8))
+    w("bad-item-key-short", ikey, b"\1" * 7)
+    w("ok-message", message, struct.pack("<BQQQ", 1, 2 ** 63 - 1, 2, 3), b"item")
+    w("bad-message-form", message, struct.pack("<BQQQ", 2, 1, 2, 3))
+    w("bad-message-time", message, struct.pack("<BQQQ", 1, 2 ** 63, 2, 3))
+    w("bad-message-short", message, struct.pack("<BQQQ", 1, 1, 2, 3)[:-1])
+    for state in range(3):
+        w("ok-delivery-%d" % state, deliver,
+          struct.pack("<BBIQQI", 1, state, 7, 2 ** 64 - 1, 5, 300000))
+    w("bad-delivery-state", deliver, struct.pack("<BBIQQI", 1, 3, 7, 8, 9, 1))
+    w("bad-delivery-due", deliver, struct.pack("<BBIQQI", 1, 0, 7, 8, 2 ** 63, 1))
+    w("bad-delivery-short", deliver, struct.pack("<BBIQQ", 1, 0, 7, 8, 9))
+    w("ok-item", item_, struct.pack("<BQQQ", 1, 1, 2, 2 ** 64 - 1), b"item")
+    w("bad-item-form", item_, struct.pack("<BQQQ", 0, 1, 2, 3))
+    w("ok-worker", worker, struct.pack("<BQ", 1, 1700000000000))
+    w("bad-worker-time", worker, struct.pack("<BQ", 1, 2 ** 64 - 1))
+    w("ok-settings", keep, kept())
+    w("ok-settings-topic", keep, kept(1, 1, 1, 5000000, 255 * 60000, 3, b"d" * 64))
+    for name, kw in (
+            ("form", {"form": 2}), ("kind", {"kind": 2}), ("lock", {"lock": 2}),
+            ("gone", {"gone": 2}), ("max", {"max_": 5000001}),
+            ("timeout", {"timeout": 0}), ("timeout-long",
+                                          {"timeout": 255 * 60000 + 1}),
+            ("no-dead", {"deliver": 3}), ("dead", {"dead": b"d" * 65}),
+            ("dead-beyond", {"dead": b"d", "deadlen": 2}),
+            ("left-over", {"dead": b"dd", "deadlen": 1})):
+        w("bad-settings-" + name, keep, kept(**kw))
+    w("ok-set", set_, settings_of(deliver=3, dead=b"dead"))
+    w("ok-set-nothing", set_, settings_of(0, 1, 2 ** 32 - 1, 0, 1))
+    w("bad-set-timeout", set_, settings_of(timeout=0))
+    w("bad-set-delay", set_, settings_of(delay=30 * 86400000 + 1))
+    w("bad-set-no-dead", set_, settings_of(deliver=3))
+    w("bad-set-long", set_, settings_of(dead=b"d" * 65))
+    w("bad-set-left-over", set_, settings_of(), b"\0")
+    w("ok-token", token, made())
+    w("ok-token-least", token, made(0, 0, 0, 0, name=b""))
+    w("ok-token-longest", token, made(2, 2 ** 64 - 1, salt=2 ** 32 - 1,
+                                      name=b"q" * 64))
+    for at in (0, 1, 5, 30, 40):
+        w("ok-token-spoilt-%d" % at, token, made(at=at, by=1))
+    w("bad-token-priority", token, made(3))
+    w("bad-token-name", token, made(name=b"q" * 65))
+    for name, text in (("mac", b"1:5.1.7.0123456789abcdef"), ("empty", b""),
+                       ("dots", b"1:...."), ("upper", b"0:A.B.C.D"),
+                       ("long", b"0:" + b"f" * 62), ("too-long", b"0" * 65),
+                       ("blank", b"1:5 1"), ("nul", b"1:5.1\0")):
+        w("bad-text-" + name, token, b"\0" + text)
+
+
 if __name__ == "__main__":
-    for folder in ("wal", "manifest", "record", "lane", "many", "list"):
+    for folder in ("wal", "manifest", "record", "lane", "many", "list", "queue",
+                   "queue_form"):
         os.makedirs(os.path.join(HERE, folder), exist_ok=True)
     wal()
     manifest()
@@ -359,3 +500,5 @@ if __name__ == "__main__":
     lanes()
     many()
     listing()
+    queues()
+    queue_forms()
