@@ -59,7 +59,8 @@ enum frame_flags {
 	FRAME_SUB	= 1 << 5,	/* STORE_ZADD: take the score from what is there */
 	FRAME_REVERSE	= 1 << 6,	/* from the other end */
 	FRAME_FORGET	= 1 << 7,	/* STORE_TASK: it is not wanted any more */
-	FRAME_AUTO	= 1 << 8	/* QUEUE_GET: acknowledged when handed on */
+	FRAME_AUTO	= 1 << 8,	/* QUEUE_GET: acknowledged when handed on */
+	FRAME_UNSEEN	= 1 << 9	/* QUEUE_NACK: the delivery does not count */
 };
 
 /* The order of writes: compared as (epoch, hlc, node). */

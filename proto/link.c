@@ -353,6 +353,12 @@ link_seat(const struct link *l)
 	return l->offer.seat;
 }
 
+int
+link_dials(const struct link *l)
+{
+	return l->offer.dial;
+}
+
 unsigned
 link_uid(const struct link *l)
 {

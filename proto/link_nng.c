@@ -161,14 +161,10 @@ link_nng_receive(struct link *l)
 int
 link_nng_send(struct link *l, const uint8_t *p, size_t n)
 {
-	nng_msg	*m;
+	nng_msg	*m = nng_end_message(p, n);
 
-	if (nng_msg_alloc(&m, 0) != 0)
+	if (m == NULL)
 		return 0;
-	if (nng_msg_append(m, p, n) != 0) {
-		nng_msg_free(m);
-		return 0;
-	}
 	l->sending = 1;
 	l->inflight = n;
 	nng_aio_set_msg(l->saio, m);

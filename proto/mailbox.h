@@ -119,6 +119,7 @@ void		 mailbox_flush(struct mailbox *);
 
 unsigned	 link_from(const struct link *);	/* FROM_* of the peer */
 unsigned	 link_seat(const struct link *);
+int		 link_dials(const struct link *);	/* 1: our side dialled */
 unsigned	 link_uid(const struct link *);		/* of the peer process */
 uint64_t	 link_id(const struct link *);
 void		*link_data(const struct link *);	/* the owner's pointer */

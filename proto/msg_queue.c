@@ -78,6 +78,26 @@ queue_delivery_get(struct rbuf *b, struct queue_delivery *d)
 }
 
 void
+queue_tokens(const struct frame *f, void (*fn)(void *, const uint8_t *, size_t),
+    void *arg)
+{
+	struct queue_delivery	d;
+	struct rbuf		b;
+
+	if (f->keylen != 0) {
+		fn(arg, f->key, f->keylen);
+		return;
+	}
+	rbuf_init(&b, f->val, f->vallen);
+	while (b.left > 0) {
+		queue_delivery_get(&b, &d);
+		if (b.bad)
+			return;
+		fn(arg, d.token, d.tokenlen);
+	}
+}
+
+void
 queue_worker_put(struct wbuf *b, const uint8_t *p, size_t n, int64_t sec)
 {
 	short_put(b, p, n);

@@ -66,6 +66,13 @@ queue_delivery_size(const struct queue_delivery *d)
 	return 1 + d->tokenlen + 4 + 4 + d->itemlen;
 }
 
+/*
+ * Calls fn for each token of a good answer to QUEUE_GET or TASK_CLAIM: that of
+ * its key, else those of the deliveries in its value.
+ */
+void		 queue_tokens(const struct frame *, void (*fn)(void *,
+		    const uint8_t *, size_t), void *arg);
+
 /* Writers: each appends to a wbuf; readers: the sticky error of the rbuf. */
 void		 queue_item_put(struct wbuf *, const uint8_t *, size_t);
 const uint8_t	*queue_item_get(struct rbuf *, size_t *len);

@@ -1,9 +1,13 @@
 /*
- * nng_end.h: how a socket with one send and one receive under way at most is
- * taken down; for links and for libwharf's wires.  Only proto/ includes it.
+ * nng_end.h: of a socket with one send and one receive under way at most: what
+ * it sends, and how it is taken down; for links and for libwharf's wires.  Only
+ * proto/ includes it.
  */
 #ifndef PROTO_NNG_END_H
 #define PROTO_NNG_END_H
+
+#include <stddef.h>
+#include <stdint.h>
 
 #include <nng/nng.h>
 
@@ -13,6 +17,20 @@ struct nng_end {
 	int		 receiving, sending;
 	nng_msg		*in;		/* received and not yet freed, or NULL */
 };
+
+/* A message with a copy of the bytes; NULL: no memory. */
+static inline nng_msg *
+nng_end_message(const uint8_t *p, size_t n)
+{
+	nng_msg	*m;
+
+	if (nng_msg_alloc(&m, 0) != 0)
+		return NULL;
+	if (nng_msg_append(m, p, n) == 0)
+		return m;
+	nng_msg_free(m);
+	return NULL;
+}
 
 /*
  * Frees all of it; may never return (link.h, LINK_CLOSERS).  The order matters:

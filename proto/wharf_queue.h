@@ -6,8 +6,8 @@
  * operation is for it.  An operation that waits has its own time (wait, in
  * milliseconds) beside that of the connection, and can be cancelled.
  *
- * Names are those of tables.  A message, item, task or result has 1 byte or
- * more; tasks and results at most WHARF_TASK_MAX, others WHARF_VALUE_MAX.
+ * Names are those of tables.  At least 1 byte has everything, at most items
+ * WHARF_VALUE_MAX, messages 256 less, tasks and results WHARF_TASK_MAX.
  *
  * What waits and ends without an answer that it got - its time over, cancelled,
  * its router lost - has taken nothing for good: a message or task that came too

@@ -19,7 +19,7 @@ enum wharf_status {
 	WHARF_VERSION	= 7,	/* the record has another version */
 	WHARF_DENIED	= 8,
 	WHARF_LIMIT	= 9,
-	WHARF_NOTFOUND	= 10,	/* no such key */
+	WHARF_NOTFOUND	= 10,	/* no such key, item or message */
 	WHARF_MISSING = 11, WHARF_NOPATH = 12, WHARF_METHOD = 13, WHARF_SLOW = 14,
 	WHARF_TYPE	= 15,
 	WHARF_EXISTS	= 16,	/* WHARF_CREATE, and the key is there */
@@ -41,7 +41,7 @@ enum wharf_status {
 	WHARF_NOSPACE	= 32,	/* no disk space at the node */
 	WHARF_NUMBER	= 33,	/* not a number, or out of its range */
 	WHARF_TABLES	= 34,	/* no room for another table */
-	WHARF_BUILDING	= 35,	/* an index is being built, try again */
+	WHARF_BUILDING	= 35,	/* an index or queue is read in, again */
 	WHARF_INDEX	= 36,	/* an index over its memory limit */
 	WHARF_TASKS = 37, WHARF_SNAPSHOT = 38, WHARF_COVER = 39, /* exports */
 	WHARF_PEER	= 40,
@@ -62,8 +62,8 @@ enum wharf_status {
 	WHARF_WINDOW	= 57,	/* the index lies outside the topic's window */
 	WHARF_LIMIT_MESSAGES = 58, /* the node has as many as it may */
 	WHARF_WAITED	= 59,	/* nobody came for the task, or with one, in time */
-	WHARF_TASKS_FULL = 60,	/* 60..62: HTTP only */
-	WHARF_ELSEWHERE	= 61, WHARF_BEHIND = 62
+	WHARF_TASKS_FULL = 60,	/* 60..63: HTTP only */
+	WHARF_ELSEWHERE	= 61, WHARF_BEHIND = 62, WHARF_PARTLY = 63
 };
 
 #endif

@@ -83,6 +83,7 @@ band_free(struct band *b)
 		b->doom = c->next;
 		free_chunk(b, c);
 	}
+	b->env->doomed -= b->doomed;
 	free_dir(b);
 	band_init(b, b->env, b->name, b->priority);
 }
@@ -487,14 +488,16 @@ static void
 doom_chunk(struct band *b, struct chunk *c, int64_t now)
 {
 	unsigned	i;
+	uint64_t	n = c->n;
 
 	unlink_chunk(b, c);
-	b->doomed += c->n;
 	for (i = 0; c->count[S_OUT] > 0 && i < c->n; i++)
 		if (is_kept(c, i, now))
-			b->doomed--;
+			n--;
 		else
 			chunk_state(c)[i] = S_READY;
+	b->doomed += n;
+	b->env->doomed += n;
 	doom_link(b, c);
 }
 
@@ -549,6 +552,7 @@ band_doom(struct band *b, uint64_t id, int logged)
 		((uint64_t *)c->col[COL_LEASE])[c->off + c->n - 1] =
 		    lease_make(0, 1, 1);
 	b->doomed++;
+	b->env->doomed++;
 	return 0;
 }
 
@@ -576,4 +580,5 @@ band_doomed_gone(struct band *b)
 {
 	chunk_remove(b->doom, 0);
 	b->doomed--;
+	b->env->doomed--;
 }

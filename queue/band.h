@@ -16,6 +16,7 @@
 struct band_env {		/* shared by all bands */
 	size_t		 bytes;		/* of chunks and directories */
 	uint32_t	 chunks;
+	uint64_t	 doomed;	/* of all bands */
 	struct heap	 when;		/* chunks with an event to come */
 };
 

@@ -305,6 +305,24 @@ queues_feed(struct queues *qs, const struct queue_key *k, const uint8_t *val,
 	return feed_other(qs, k, &v);
 }
 
+/* The number of the newest item must not be given again. */
+enum err
+queues_feed_ill(struct queues *qs, const struct queue_key *k)
+{
+	struct name	*q;
+	uint64_t	 idx;
+
+	if (k->type != QUEUE_ITEM || k->tab.n == 0 ||
+	    k->tab.n > QUEUE_NAME_MAX ||
+	    form_item_key_get(k->key.p, k->key.n, &idx) != E_OK)
+		return E_OK;
+	if ((q = name_make(qs, k->tab)) == NULL)
+		return E_NOMEM;
+	if (idx > q->ill)
+		q->ill = idx;
+	return E_OK;
+}
+
 void
 queues_feed_names(struct queues *qs)
 {
@@ -344,8 +362,12 @@ doom_one(struct band *b, uint64_t id)
 		return;
 	l = chunk_lease(pl.c, pl.i);
 	real = chunk_state(pl.c)[pl.i] < S_FED_READY;
-	/* No memory: it is not delivered, its records wait for a next start. */
-	(void)band_doom(b, id, (l & LEASE_LOGGED) != 0);
+	/*
+	 * Its message may be there, and unreadable.  And no memory: it is not
+	 * delivered, its records wait for a next start.
+	 */
+	if (real || !name_doubt(b->name))
+		(void)band_doom(b, id, (l & LEASE_LOGGED) != 0);
 	band_remove(b, &pl);
 	b->name->qs->total.messages -= (uint64_t)real;
 }
@@ -396,6 +418,11 @@ judge_band(struct name *q, unsigned p, unsigned *budget)
 static void
 judge_topic(struct name *q)
 {
+	if (q->ill > q->ep) {
+		if (q->ep == 0)
+			q->sp = q->ill - 1;
+		q->ep = q->ill;
+	}
 	if (q->judged != 0 && q->judged <= q->sp)
 		topic_gone(q, q->judged, q->sp);
 	if (q->ep != 0)

@@ -86,60 +86,71 @@ queue_ack(struct queues *qs, struct queue_str name, struct queue_str token,
 	return lease_delete(q, &q->band[t.priority], &pl, mark);
 }
 
-/* For what only the holder of the newest token may do. */
+/*
+ * For what only the holder of the newest token may do.  Attempts that were not
+ * logged are counted anew after a start: then another one may have the number.
+ */
 static enum err
 find_held(struct queues *qs, struct queue_str name, struct queue_str token,
     struct name **q, struct token *t, struct place *pl)
 {
+	uint64_t	l;
 	enum err	e;
 
 	if ((e = name_get(qs, name, KIND_QUEUE, q)) != E_OK ||
 	    (e = lease_find(*q, token, t, pl)) != E_OK)
 		return e;
+	l = chunk_lease(pl->c, pl->i);
 	if (chunk_state(pl->c)[pl->i] != S_OUT ||
-	    t->attempt != lease_tries(chunk_lease(pl->c, pl->i)))
+	    t->attempt != lease_tries(l) || (!(l & LEASE_LOGGED) &&
+	    t->salt != qs->conf.salt))
 		return E_TOKEN;
 	return E_OK;
 }
 
-/* A delivery that was not logged is not logged when it ends either. */
+/*
+ * A delivery that was not logged is not logged when it ends either.  The next
+ * one has the token of one that does not count: nobody has seen it.
+ */
 static enum err
 give_back(struct name *q, struct band *b, struct place *pl, int64_t due,
-    uint64_t *mark)
+    unsigned tries, uint64_t *mark)
 {
-	uint64_t	l = chunk_lease(pl->c, pl->i);
-	int		logged = (l & LEASE_LOGGED) != 0;
+	int		logged = (chunk_lease(pl->c, pl->i) &
+			    LEASE_LOGGED) != 0;
 	enum state	s = due == 0 ? S_READY : S_LATER;
 	enum err	e = E_OK;
 
 	if (logged)
-		e = lease_write(q, b, chunk_id(pl->c)[pl->i], s, due,
-		    lease_tries(l), mark);
+		e = lease_write(q, b, chunk_id(pl->c)[pl->i], s, due, tries,
+		    mark);
 	if (e != E_OK)
 		return e;
 	band_state(b, pl, s);
-	band_lease(b, pl, lease_make(due, logged, lease_tries(l)));
+	band_lease(b, pl, lease_make(due, logged, tries));
 	return E_OK;
 }
 
 enum err
 queue_nack(struct queues *qs, struct queue_str name, struct queue_str token,
-    int64_t delay, const struct queue_now *now, uint64_t *mark)
+    const struct queue_back *back, const struct queue_now *now,
+    uint64_t *mark)
 {
+	int64_t		 due = back->delay == 0 ? 0 : now->wall + back->delay;
 	struct name	*q;
 	struct band	*b;
 	struct token	 t;
 	struct place	 pl;
 	enum err	 e;
 
-	if (delay < 0 || delay > QUEUE_DELAY_MAX)
+	if (back->delay < 0 || back->delay > QUEUE_DELAY_MAX)
 		return E_PARAM;
 	if ((e = find_held(qs, name, token, &q, &t, &pl)) != E_OK)
 		return e;
 	b = &q->band[t.priority];
-	if (lease_is_dead(q, &pl))
+	if (!back->unseen && lease_is_dead(q, &pl))
 		return move_dead(q, b, &pl, now, mark);
-	e = give_back(q, b, &pl, delay == 0 ? 0 : now->wall + delay, mark);
+	e = give_back(q, b, &pl, due, t.attempt - (back->unseen != 0), mark);
 	if (e == E_OK)
 		take_wake(q, now);
 	return e;

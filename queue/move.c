@@ -4,8 +4,7 @@
  *
  * Here the new message is written first, then the old one deleted: a crash in
  * between leaves both (unless the storage below writes a turn as one batch).
- * To another router it is sent, and deleted when that router has said that it
- * is durable; until then it rests here, and is sent again if no word comes.
+ * To another router it is sent (forward.c).
  *
  * Part of libqueue.  Pure.
  */
@@ -22,9 +21,8 @@ is_ours(const struct queues *qs, struct queue_str name)
 
 /* --- one message --- */
 
-/* Its head, and its item, borrowed until the next fetch. */
-static enum err
-fetch(struct name *q, const struct band *b, const struct place *pl,
+enum err
+move_fetch(struct name *q, const struct band *b, const struct place *pl,
     struct form_message *m, struct queue_str *item, uint64_t *mark)
 {
 	uint8_t		key[FORM_MESSAGE_KEY];
@@ -42,9 +40,8 @@ fetch(struct name *q, const struct band *b, const struct place *pl,
 	return E_OK;
 }
 
-/* It rests until then; there is room for its lease. */
-static void
-rest(struct band *b, struct place *pl, int64_t due)
+void
+move_rest(struct band *b, struct place *pl, int64_t due)
 {
 	uint64_t	l = chunk_lease(pl->c, pl->i);
 
@@ -53,32 +50,12 @@ rest(struct band *b, struct place *pl, int64_t due)
 	    lease_tries(l)));
 }
 
-static enum err
-send_off(struct name *q, struct band *b, struct place *pl, struct queue_str to,
-    const struct queue_now *now, uint64_t *mark)
-{
-	struct queue_forward	f = { name_str(q), to, { NULL, 0 },
-				    b->priority, chunk_id(pl->c)[pl->i] };
-	struct form_message	m;
-	enum err		e;
-
-	if (q->qs->conf.ops->forward == NULL)
-		return E_AGAIN;
-	if (band_lease_room(b, pl) != 0)
-		return E_NOMEM;
-	if ((e = fetch(q, b, pl, &m, &f.item, mark)) != E_OK)
-		return e;
-	if ((e = q->qs->conf.ops->forward(q->qs->conf.arg, &f)) == E_PENDING)
-		rest(b, pl, now->wall + FORWARD_MS);
-	return e;
-}
-
 /*
  * The other queue has it, so here it is gone, even if storage does not take
  * that now: then the sweep goes on trying.
  */
-static enum err
-leave(struct name *q, struct band *b, struct place *pl, uint64_t *mark)
+enum err
+move_leave(struct name *q, struct band *b, struct place *pl, uint64_t *mark)
 {
 	uint64_t	id = chunk_id(pl->c)[pl->i];
 	int		logged = (chunk_lease(pl->c, pl->i) &
@@ -105,12 +82,12 @@ carry(struct name *q, struct band *b, struct place *pl, struct name *to,
 	int64_t			ttl = 0;
 	enum err		e;
 
-	if ((e = fetch(q, b, pl, &m, &item, mark)) != E_OK)
+	if ((e = move_fetch(q, b, pl, &m, &item, mark)) != E_OK)
 		return e;
 	if (keep && m.expires > now->wall)
 		ttl = m.expires - now->wall;
 	e = put_one(to, b->priority, item, ttl, 0, now, mark);
-	return e == E_OK ? leave(q, b, pl, mark) : e;
+	return e == E_OK ? move_leave(q, b, pl, mark) : e;
 }
 
 /* --- delivered too often --- */
@@ -124,7 +101,7 @@ to_dead(struct name *q, struct band *b, struct place *pl,
 	enum err		e;
 
 	if (!is_ours(q->qs, name))
-		return send_off(q, b, pl, name, now, mark);
+		return forward_off(q, b, pl, name, 0, now, mark);
 	e = name_create(q->qs, name, KIND_QUEUE, now->wall, &to, mark);
 	if (e == E_OK && to == q)
 		e = E_PARAM;
@@ -150,7 +127,7 @@ move_dead(struct name *q, struct band *b, struct place *pl,
 	else if (e == E_NOTFOUND)	/* storage has lost it */
 		lease_delete(q, b, pl, mark);
 	else if (e != E_PENDING)
-		rest(b, pl, now->wall + RETRY_MS);
+		move_rest(b, pl, now->wall + RETRY_MS);
 	return E_OK;
 }
 
@@ -167,7 +144,7 @@ move_one(struct name *q, struct queue_str name, struct name *to,
 	if ((e = take_next(q, now, &b, &pl, mark)) != E_OK)
 		return e;
 	if (to == NULL) {
-		e = send_off(q, b, &pl, name, now, mark);
+		e = forward_off(q, b, &pl, name, 1, now, mark);
 		return e == E_PENDING ? E_OK : e;
 	}
 	if ((e = put_room(to, 1)) != E_OK)
@@ -198,28 +175,6 @@ queue_move(struct queues *qs, struct queue_str from, struct queue_str to,
 		take_wake(dest, now);
 	raise_mark(mark, q->mark);
 	return e == E_NOTFOUND ? E_OK : e;
-}
-
-void
-queue_forwarded(struct queues *qs, struct queue_str from, unsigned priority,
-    uint64_t id, enum err e, const struct queue_now *now, uint64_t *mark)
-{
-	struct name	*q;
-	struct band	*b;
-	struct place	 pl;
-
-	if (name_get(qs, from, KIND_QUEUE, &q) != E_OK ||
-	    priority >= QUEUE_PRIORITIES)
-		return;
-	b = &q->band[priority];
-	if (!band_find(b, id, &pl))
-		return;
-	if (e == E_OK) {
-		if (lease_is_dead(q, &pl))
-			qs->total.dead++;
-		leave(q, b, &pl, mark);
-	} else if (chunk_state(pl.c)[pl.i] == S_LATER)
-		rest(b, &pl, now->wall + RETRY_MS);
 }
 
 /* --- a look --- */

@@ -53,6 +53,8 @@ name_make(struct queues *qs, struct queue_str s)
 	memcpy(q->text, s.p, s.n);
 	for (p = 0; p < QUEUE_PRIORITIES; p++)
 		band_init(&q->band[p], &qs->env, q, p);
+	for (p = 0; p < PARKINGS; p++)
+		parking_init(&q->parking[p], q, &qs->until[p]);
 	q->kept = 1;
 	at = bucket(qs, s);
 	q->chain = *at;
@@ -148,9 +150,17 @@ name_create(struct queues *qs, struct queue_str s, enum queue_kind kind,
 		return E_NOMEM;
 	if ((e = bring(q, kind, ms, mark)) != E_OK)
 		name_unused(q);
-	else if (q->taker != NULL || q->reader != NULL)
+	else if (name_waiting(q) > 0)
 		name_busy(q);	/* some may wait for the other kind */
 	return e;
+}
+
+int
+name_doubt(const struct name *q)
+{
+	const struct queue_conf	*c = &q->qs->conf;
+
+	return c->ops->doubt != NULL && c->ops->doubt(c->arg, name_str(q));
 }
 
 uint64_t
@@ -158,6 +168,44 @@ name_total(const struct name *q)
 {
 	return band_total(&q->band[0]) + band_total(&q->band[1]) +
 	    band_total(&q->band[2]);
+}
+
+/* --- waiting --- */
+
+uint64_t
+name_waiting(const struct name *q)
+{
+	return (uint64_t)q->parking[TAKERS].n + q->parking[READERS].n;
+}
+
+enum err
+name_park(struct queues *qs, struct queue_str s, unsigned kind,
+    struct parked *p, int64_t us, const struct queue_now *now)
+{
+	struct heap	*h = &qs->until[kind];
+	struct name	*q;
+
+	if (s.n == 0 || s.n > QUEUE_NAME_MAX)
+		return E_PARAM;
+	if (queues_waiting(qs) >= qs->conf.limits.waiters)
+		return E_FULL;
+	if (heap_reserve(h, h->n + 1) != 0 || (q = name_make(qs, s)) == NULL)
+		return E_NOMEM;
+	parked_add(&q->parking[kind], p, now->mono.us + us);
+	return E_OK;
+}
+
+int
+name_unpark(struct parked *p)
+{
+	struct name	*q;
+
+	if (p->at == NULL)
+		return 0;
+	q = p->at->name;
+	parked_del(p);
+	name_unused(q);
+	return 1;
 }
 
 /* --- work to do --- */
@@ -207,8 +255,8 @@ is_needed(const struct name *q)
 	for (p = 0; p < QUEUE_PRIORITIES; p++)
 		if (q->band[p].doom != NULL || q->band[p].n > 0)
 			return 1;
-	return q->exists || q->stored || q->waiting > 0 || q->range != NULL ||
-	    q->seen.n > 0;
+	return q->exists || q->stored || name_waiting(q) > 0 ||
+	    q->range != NULL || q->seen.n > 0;
 }
 
 static void
@@ -218,6 +266,8 @@ name_free(struct name *q)
 	struct range	*r;
 	unsigned	 p;
 
+	if (qs->scratch.of == q)
+		qs->scratch.of = NULL;
 	for (p = 0; p < QUEUE_PRIORITIES; p++)
 		band_free(&q->band[p]);
 	while ((r = q->range) != NULL) {

@@ -16,6 +16,7 @@
 #define QUEUE_PRIORITIES 3u		/* 2 goes first */
 #define QUEUE_COUNT_MAX	1000u		/* messages of one get, put or move */
 #define QUEUE_DELAY_MAX	(30 * 86400000LL)	/* ms; of put, nack, touch, ttl */
+#define FORWARD_MS	30000		/* that a forward may take */
 
 struct queue_str {			/* borrowed bytes */
 	const uint8_t	*p;
@@ -46,6 +47,9 @@ struct queue_forward {
 	struct queue_str from, to, item;	/* borrowed for the call */
 	unsigned	 priority;
 	uint64_t	 id;
+	int64_t		 ttl;		/* ms that it has left, 0: none of its own */
+	int		 ordered;	/* lock and max of that queue hold; 0: it
+					 * was delivered too often */
 };
 
 struct queue_ops {
@@ -64,13 +68,24 @@ struct queue_ops {
 			    void *seenarg, uint64_t *mark);
 	/* Grows at each call, over restarts too; never 0, never repeated. */
 	uint64_t	(*id)(void *);
+	/*
+	 * Whether records of this name may be damaged or lost, so that what is
+	 * not known of it may be true nevertheless; NULL: of none.
+	 */
+	int		(*doubt)(void *, struct queue_str name);
 	/* Whether this router owns the name; NULL: it owns all. */
 	int		(*owns)(void *, struct queue_str name);
 	/*
 	 * Sends a message to a name that is not owned.  E_PENDING: it is under
-	 * way (copied), and queue_forwarded() will tell; else nothing is.
+	 * way (copied), and queue_forwarded() will tell; else nothing is.  One
+	 * that is under way already may be sent again after FORWARD_MS.
 	 */
 	enum err	(*forward)(void *, const struct queue_forward *);
+	/*
+	 * E_OK: forward would take one for this name now.  What it says else
+	 * spares reading the message.  NULL: always.
+	 */
+	enum err	(*reaches)(void *, struct queue_str to, int ordered);
 };
 
 struct queue_limits {

@@ -80,6 +80,19 @@ is_valid(const struct queue_put *put)
 	return 1;
 }
 
+/*
+ * What was purged is gone at once, but not yet from disk and memory: as many
+ * again may be waiting to be deleted.
+ */
+int
+put_over(const struct queues *qs, unsigned n)
+{
+	uint64_t	all = qs->total.messages + n;
+	uint64_t	most = qs->conf.limits.messages;
+
+	return all > most || all + qs->env.doomed > 2 * most;
+}
+
 /* While building, max is held against what has been fed so far. */
 enum err
 put_room(const struct name *q, unsigned n)
@@ -102,7 +115,7 @@ queue_put(struct queues *qs, struct queue_str name, const struct queue_put *put,
 	*done = 0;
 	if (!is_valid(put))
 		return E_PARAM;
-	if (qs->total.messages + put->n > qs->conf.limits.messages)
+	if (put_over(qs, put->n))
 		return E_LIMIT_MESSAGES;
 	e = name_create(qs, name, KIND_QUEUE, now->wall, &q, mark);
 	if (e == E_OK)

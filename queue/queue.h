@@ -19,6 +19,7 @@
 
 #include "queue/heap.h"
 #include "queue/ops.h"
+#include "queue/parked.h"
 #include "queue/settings.h"
 
 struct queues;
@@ -29,7 +30,10 @@ void		 queues_free(struct queues *);
 void		 queues_set_limits(struct queues *, const struct queue_limits *);
 /* Ends all waiting: done(E_NOTREADY) or the topic's answer likewise. */
 void		 queues_stop(struct queues *);
-/* Writes the settings whose counters have moved (a clean stop). */
+/*
+ * Writes the settings whose counters have moved (a clean stop); not those of
+ * which there may be a record that cannot be read.
+ */
 enum err	 queues_save(struct queues *, uint64_t *mark);
 
 /* --- after a start --- */
@@ -46,6 +50,11 @@ enum err	 queues_save(struct queues *, uint64_t *mark);
 #define QUEUE_HEAD_MAX	32u
 enum err	 queues_feed(struct queues *, const struct queue_key *,
 		    const uint8_t *val, size_t len);
+/*
+ * A record of which only the key can be read.  Likewise after the settings;
+ * E_NOMEM.
+ */
+enum err	 queues_feed_ill(struct queues *, const struct queue_key *);
 void		 queues_feed_names(struct queues *);
 void		 queues_feed_done(struct queues *, const struct queue_now *);
 int		 queues_building(const struct queues *);
@@ -60,6 +69,11 @@ int		 queues_building(const struct queues *);
 int		 queues_work(struct queues *, const struct queue_now *);
 /* Microseconds until queues_work has something to do; 0 now, -1 never. */
 int64_t		 queues_next(const struct queues *, const struct queue_now *);
+/*
+ * The wall clock was set back by so many ms: what waits for a moment of it does
+ * so no longer than before.
+ */
+void		 queues_set_back(struct queues *, int64_t ms);
 
 /* --- messages --- */
 
@@ -92,20 +106,23 @@ struct queue_msg {			/* a message as it is handed out */
  * that there is no room for it, and it stays (the first must be taken).  done
  * is the last call, and the struct is the caller's again: the first n of the
  * items count, those behind were not delivered.  err is E_OK with n > 0, else
- * n is 0: E_NOTFOUND empty or waited long enough, E_DAMAGED, what storage said.
+ * n is 0: E_NOTFOUND empty or waited long enough, E_AGAIN it may ask again (it
+ * was not ready, or much had to be passed over), E_DAMAGED, what storage said.
  */
 struct queue_taker {
 	int		(*item)(struct queue_taker *, const struct queue_msg *);
 	void		(*done)(struct queue_taker *, enum err, unsigned n,
 			    uint64_t mark);
+	/*
+	 * Asked when it has waited and its turn has come; 0: it cannot take
+	 * anything now, and done is told E_AGAIN.  NULL: it always can.
+	 */
+	int		(*ready)(struct queue_taker *);
 	unsigned	 count;		/* 1..QUEUE_COUNT_MAX, 0 is 1 */
 	int		 autoack;	/* the delivery is not logged; the caller
 					 * acks when the bytes are out */
 	int64_t		 wait;		/* us; 0: answer at once */
-	/* Ours while it waits. */
-	struct queue_taker *next_, *prev_;
-	struct name	*name_;
-	struct heap_node until_;
+	struct parked	 parked_;	/* ours while it waits */
 };
 /*
  * E_OK: done has been called or will be.  Else done is never called: E_QUEUE
@@ -126,9 +143,13 @@ int		 queue_cancel(struct queues *, struct queue_taker *);
 enum err	 queue_ack(struct queues *, struct queue_str name,
 		    struct queue_str token, const struct queue_now *,
 		    uint64_t *mark);
-/* Back at its place, after delay ms. Only the newest attempt's token. */
+struct queue_back {
+	int64_t		 delay;		/* ms until it may be delivered again */
+	int		 unseen;	/* nobody had it: it does not count */
+};
+/* Back at its place.  Only the newest attempt's token.  E_PARAM, as ack. */
 enum err	 queue_nack(struct queues *, struct queue_str name,
-		    struct queue_str token, int64_t delay,
+		    struct queue_str token, const struct queue_back *,
 		    const struct queue_now *, uint64_t *mark);
 /* *more: ms from now in, 0 the queue's timeout; ms that it has now out. */
 enum err	 queue_touch(struct queues *, struct queue_str name,
@@ -151,9 +172,21 @@ enum err	 queue_peek(struct queues *, struct queue_str name, int priority,
 enum err	 queue_move(struct queues *, struct queue_str from,
 		    struct queue_str to, unsigned most, unsigned *moved,
 		    const struct queue_now *, uint64_t *mark);
-/* How a forward ended: E_OK, it is durable there, and here it goes away. */
-void		 queue_forwarded(struct queues *, struct queue_str from,
+/*
+ * How a forward ended.  E_OK: it is durable there, and here it goes away.
+ * E_UNSURE and E_TIMEOUT: nobody knows, it rests for a moment.  Else it is not
+ * there, and what was moved by order can be delivered here at once.  Returns
+ * that; E_UNSURE for E_OK when storage has not taken the delete, which is tried
+ * again.
+ */
+enum err	 queue_forwarded(struct queues *, struct queue_str from,
 		    unsigned priority, uint64_t id, enum err,
+		    const struct queue_now *, uint64_t *mark);
+/*
+ * Puts what another router forwards; from and id are not looked at.  As
+ * queue_put, but lock and max of the queue hold only for what is ordered.
+ */
+enum err	 queue_receive(struct queues *, const struct queue_forward *,
 		    const struct queue_now *, uint64_t *mark);
 /* Drops all of a priority that is not outstanding; see doc/storage.md. */
 enum err	 queue_purge(struct queues *, struct queue_str name,

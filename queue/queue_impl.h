@@ -18,9 +18,11 @@
 
 #define STEP		200u		/* messages of one step of work */
 #define RETRY_US	50000		/* after storage has refused */
-#define RETRY_MS	1000		/* before a dead letter is sent again */
-#define FORWARD_MS	30000		/* that a forward may take */
+#define RETRY_MS	1000		/* before a message is sent again */
 #define SEEN_ALL	100000u		/* workers noted, of all queues */
+
+/* Who waits for a name. */
+enum { TAKERS, READERS, PARKINGS };
 
 enum phase { PHASE_NAMES, PHASE_FEED, PHASE_JUDGE, PHASE_OPEN };
 
@@ -41,9 +43,7 @@ struct name {
 	uint8_t		 text[QUEUE_NAME_MAX];
 	uint64_t	 mark;			/* of the last write to it */
 	struct settings	 set;
-	struct queue_taker *taker, *taker_last;	/* who waits, the oldest first */
-	struct topic_reader *reader, *reader_last;
-	uint64_t	 waiting;
+	struct parking	 parking[PARKINGS];
 	struct seen	 seen;
 	/* Queues. */
 	struct band	 band[QUEUE_PRIORITIES];
@@ -51,6 +51,7 @@ struct name {
 	unsigned	 done;			/* PHASE_JUDGE; topics: see feed.c */
 	/* Topics. */
 	uint64_t	 sp, ep, pubs;
+	uint64_t	 ill;			/* greatest index fed without value */
 	uint64_t	 kept;			/* least index not yet in ranges */
 	int64_t		 trim;			/* expired by then; 0: done */
 	struct range	*range;
@@ -60,6 +61,9 @@ struct scratch {
 	uint8_t		*p;
 	size_t		 len, cap;
 	int		 failed;		/* no memory */
+	/* A topic's item that is in it, NULL: something else. */
+	const struct name *of;
+	uint64_t	 item, mark;
 };
 
 struct queues {
@@ -73,8 +77,8 @@ struct queues {
 	mono_t		 retry;			/* no work before */
 	int		 refused;		/* storage has, retry counts */
 	struct band_env	 env;
-	struct heap	 until_taker, until_reader;
-	uint32_t	 waiters, workers;
+	struct heap	 until[PARKINGS];
+	uint32_t	 workers;
 	struct scratch	 scratch;
 	size_t		 bytes;			/* but for env */
 	uint32_t	 judge_at;		/* bucket */
@@ -99,9 +103,17 @@ void		 name_exists(struct name *, int exists);
 enum err	 name_store(struct name *, uint64_t *mark);
 void		 name_busy(struct name *);	/* queues_work is to look at it */
 void		 name_idle(struct name *);
+/* Somebody waits for it; it is made if need be: E_PARAM, E_FULL, E_NOMEM. */
+enum err	 name_park(struct queues *, struct queue_str, unsigned kind,
+		    struct parked *, int64_t us, const struct queue_now *);
+/* Nobody of these does any more; 0: it did not. */
+int		 name_unpark(struct parked *);
+uint64_t	 name_waiting(const struct name *);
 /* Frees it if nothing needs it. */
 void		 name_unused(struct name *);
 struct queue_str name_str(const struct name *);
+/* Whether records of it may be damaged or lost. */
+int		 name_doubt(const struct name *);
 uint64_t	 name_total(const struct name *);
 /* Where in sorted the names behind this one begin; -1 no memory. */
 int64_t		 name_behind(struct queues *, struct queue_str);
@@ -127,6 +139,11 @@ enum err	 queue_read(struct name *, enum queue_type, struct queue_str key,
 enum err	 queue_fetch(struct name *, enum queue_type, struct queue_str key,
 		    struct queue_str *val, uint64_t *mark);
 void		 queue_refused(struct queues *, const struct queue_now *);
+static inline uint32_t
+queues_waiting(const struct queues *qs)
+{
+	return qs->until[TAKERS].n + qs->until[READERS].n;
+}
 
 /* --- put.c --- */
 /* One message without asking about lock and limits. *id: its own. */
@@ -134,6 +151,8 @@ enum err	 put_one(struct name *, unsigned priority, struct queue_str item,
 		    int64_t ttl, int64_t delay, const struct queue_now *,
 		    uint64_t *mark);
 
+/* Whether n more are over the limit of all queues. */
+int		 put_over(const struct queues *, unsigned n);
 /* Locked, or no room for n more by its own settings. */
 enum err	 put_room(const struct name *, unsigned n);
 
@@ -149,7 +168,7 @@ void		 take_serve(struct name *, const struct queue_now *,
 /* Calls that end with messages that somebody may wait for call this last. */
 void		 take_wake(struct name *, const struct queue_now *);
 void		 take_until(struct queues *, const struct queue_now *);
-void		 take_stop(struct name *, enum err);
+void		 take_stop(struct name *, enum err);	/* all that wait */
 
 /* --- lease.c --- */
 /* Where the message lies that a token is for. */
@@ -177,6 +196,22 @@ int		 purge_sweep(struct name *, const struct queue_now *,
 /* A message that was delivered too often, to its dead-letter queue, or later. */
 enum err	 move_dead(struct name *, struct band *, struct place *,
 		    const struct queue_now *, uint64_t *mark);
+
+/* Its head, and its item, borrowed until the next fetch. */
+enum err	 move_fetch(struct name *, const struct band *,
+		    const struct place *, struct form_message *,
+		    struct queue_str *item, uint64_t *mark);
+/* It rests until then; there is room for its lease. */
+void		 move_rest(struct band *, struct place *, int64_t due);
+/* Another queue has it, so here it is gone. */
+enum err	 move_leave(struct name *, struct band *, struct place *,
+		    uint64_t *mark);
+
+/* --- forward.c --- */
+/* To a queue of another router: E_PENDING it rests here meanwhile. */
+enum err	 forward_off(struct name *, struct band *, struct place *,
+		    struct queue_str to, int ordered, const struct queue_now *,
+		    uint64_t *mark);
 
 /* --- feed.c --- */
 int		 feed_judge(struct queues *, unsigned *budget);

@@ -34,8 +34,8 @@ queues_free(struct queues *qs)
 		return;
 	names_close(qs);
 	heap_free(&qs->env.when);
-	heap_free(&qs->until_taker);
-	heap_free(&qs->until_reader);
+	heap_free(&qs->until[TAKERS]);
+	heap_free(&qs->until[READERS]);
 	free(qs->scratch.p);
 	free(qs);
 }
@@ -78,7 +78,7 @@ queues_save(struct queues *qs, uint64_t *mark)
 		return E_OK;
 	for (k = 0; k < qs->buckets; k++)
 		for (q = qs->table[k]; q != NULL; q = q->chain)
-			if (q->exists && q->moved &&
+			if (q->exists && q->moved && !name_doubt(q) &&
 			    (e = name_store(q, mark)) != E_OK)
 				return e;
 	return E_OK;
@@ -91,6 +91,8 @@ static void
 wrote(struct name *q, enum queue_type type, uint64_t at, uint64_t *mark)
 {
 	raise_mark(mark, at);
+	if (type == QUEUE_ITEM)
+		q->qs->scratch.of = NULL;
 	if (type != QUEUE_DELIVERY && type != QUEUE_WORKER)
 		raise_mark(&q->mark, at);
 }
@@ -166,7 +168,7 @@ scratch_trim(struct queues *qs)
 		return;
 	free(qs->scratch.p);
 	qs->bytes -= qs->scratch.cap;
-	qs->scratch = (struct scratch){ NULL, 0, 0, 0 };
+	qs->scratch = (struct scratch){ .p = NULL };
 }
 
 enum err
@@ -177,6 +179,7 @@ queue_fetch(struct name *q, enum queue_type type, struct queue_str key,
 	enum err	 e;
 
 	scratch_trim(qs);
+	qs->scratch.of = NULL;
 	if ((e = queue_read(q, type, key, keep_value, qs, mark)) != E_OK)
 		return e;
 	if (qs->scratch.failed)
@@ -268,15 +271,15 @@ queues_next(const struct queues *qs, const struct queue_now *now)
 {
 	const struct heap_node	*n;
 	int64_t			 least = -1, work = -1;
+	unsigned		 kind;
 
 	if (qs->phase == PHASE_NAMES || qs->phase == PHASE_FEED)
 		return -1;
 	if (qs->phase == PHASE_JUDGE)
 		return 0;
-	if ((n = heap_top(&qs->until_taker)) != NULL)
-		sooner(&least, n->key - now->mono.us);
-	if ((n = heap_top(&qs->until_reader)) != NULL)
-		sooner(&least, n->key - now->mono.us);
+	for (kind = 0; kind < PARKINGS; kind++)
+		if ((n = heap_top(&qs->until[kind])) != NULL)
+			sooner(&least, n->key - now->mono.us);
 	if ((n = heap_top(&qs->env.when)) != NULL)
 		sooner(&work, ms_to_us(n->key - now->wall));
 	if (qs->busy != NULL)
@@ -310,7 +313,7 @@ queues_total(const struct queues *qs, struct queues_total *t)
 	*t = qs->total;
 	t->backlog = backlog(qs);
 	t->names = qs->existing;
-	t->waiters = qs->waiters;
-	t->bytes = qs->bytes + qs->env.bytes + heap_bytes(&qs->until_taker) +
-	    heap_bytes(&qs->until_reader);
+	t->waiters = queues_waiting(qs);
+	t->bytes = qs->bytes + qs->env.bytes + heap_bytes(&qs->until[TAKERS]) +
+	    heap_bytes(&qs->until[READERS]);
 }

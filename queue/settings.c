@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "proto/buf.h"
+#include "queue/chunk.h"
 #include "queue/settings.h"
 
 #define FORM		1
 #define DELAY_MAX	(30u * 86400000u)	/* ms, as QUEUE_DELAY_MAX */
+
+_Static_assert(SETTINGS_TRIES_MAX == LEASE_TRIES, "a count that is reached");
 
 void
 settings_default(struct settings *s, enum queue_kind kind, uint32_t timeout,
@@ -28,6 +31,7 @@ in_range(const struct settings *s)
 	return s->max <= SETTINGS_MAX_MAX && s->timeout >= 1 &&
 	    s->timeout <= SETTINGS_TIMEOUT_MAX && s->ttl <= DELAY_MAX &&
 	    s->delay <= DELAY_MAX && s->deadlen <= SETTINGS_DEAD &&
+	    s->maxdeliver <= SETTINGS_TRIES_MAX &&
 	    (s->maxdeliver == 0 || s->deadlen > 0);
 }
 
@@ -137,5 +141,7 @@ settings_get(struct settings *s, const uint8_t *p, size_t n)
 		return E_BADMSG;
 	s->deadlen = (uint8_t)len;
 	memcpy(s->dead, dead, len);
+	if (s->maxdeliver > SETTINGS_TRIES_MAX)	/* was taken once */
+		s->maxdeliver = SETTINGS_TRIES_MAX;
 	return in_range(s) ? E_OK : E_BADMSG;
 }

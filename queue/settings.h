@@ -20,6 +20,7 @@
 
 #define SETTINGS_MAX_MAX	5000000u	/* contract 3.2 */
 #define SETTINGS_TIMEOUT_MAX	(255u * 60000)	/* ms, contract 3.2 */
+#define SETTINGS_TRIES_MAX	32767u		/* deliveries are counted so far */
 #define SETTINGS_DEAD		64u		/* bytes of a name */
 #define SETTINGS_BYTES		(32u + 60 + 16 + 2 + SETTINGS_DEAD)
 

@@ -39,10 +39,51 @@ shift_leases(struct band *b, int64_t by)
 }
 
 static int
-names_itself(const struct name *q)
+names_itself(const struct settings *set, struct queue_str name)
 {
-	return q->set.deadlen == q->len &&
-	    memcmp(q->set.dead, q->text, q->len) == 0;
+	return set->deadlen == name.n &&
+	    memcmp(set->dead, name.p, name.n) == 0;
+}
+
+/* It could never take a message, which would rest here for ever. */
+static int
+names_topic(const struct queues *qs, const struct settings *set)
+{
+	const struct name	*d;
+
+	d = name_find(qs, (struct queue_str){ set->dead, set->deadlen });
+	return d != NULL && d->exists && d->set.kind == KIND_TOPIC;
+}
+
+/* What a queue's settings become; an error: to is worth nothing. */
+static enum err
+merge(const struct queues *qs, struct queue_str name, struct settings *to,
+    const struct settings *from, unsigned mask)
+{
+	enum err	e = settings_merge(to, from, mask);
+
+	if (e == E_OK && names_itself(to, name))
+		e = E_PARAM;
+	if (e == E_OK && mask & SET_DEAD && names_topic(qs, to))
+		e = E_QUEUE;
+	return e;
+}
+
+/* The queue that is to be set; what it could not be set to makes none. */
+static enum err
+set_find(struct queues *qs, struct queue_str name, const struct settings *s,
+    unsigned mask, int create, int64_t ms, struct name **q, uint64_t *mark)
+{
+	struct settings	fresh;
+	enum err	e = find(qs, name, q);
+
+	if (e == E_QUEUE && create) {
+		settings_default(&fresh, KIND_QUEUE, qs->conf.limits.timeout,
+		    ms / 1000);
+		if ((e = merge(qs, name, &fresh, s, mask)) == E_OK)
+			e = name_create(qs, name, KIND_QUEUE, ms, q, mark);
+	}
+	return e == E_OK && (*q)->set.kind != KIND_QUEUE ? E_QUEUE : e;
 }
 
 enum err
@@ -54,16 +95,11 @@ queue_set(struct queues *qs, struct queue_str name, const struct settings *s,
 	unsigned	 p;
 	enum err	 e;
 
-	if ((e = find(qs, name, &q)) == E_QUEUE && create)
-		e = name_create(qs, name, KIND_QUEUE, now->wall, &q, mark);
-	if (e == E_OK && q->set.kind != KIND_QUEUE)
-		e = E_QUEUE;
+	e = set_find(qs, name, s, mask, create, now->wall, &q, mark);
 	if (e != E_OK)
 		return e;
 	was = q->set;
-	if ((e = settings_merge(&q->set, s, mask)) == E_OK && names_itself(q))
-		e = E_PARAM;
-	if (e == E_OK)
+	if ((e = merge(qs, name, &q->set, s, mask)) == E_OK)
 		e = name_store(q, mark);
 	if (e != E_OK) {
 		q->set = was;
@@ -98,7 +134,7 @@ fill(const struct name *q, struct queue_stat *st)
 	memset(st, 0, sizeof(*st));
 	st->name = name_str(q);
 	st->set = &q->set;
-	st->waiting = q->waiting;
+	st->waiting = name_waiting(q);
 	if (q->set.kind == KIND_TOPIC) {
 		st->ready[0] = q->ep - q->sp;
 		st->si = q->sp;

@@ -42,18 +42,17 @@ has_ready(const struct name *q)
 int
 take_has(const struct name *q)
 {
-	return q->taker != NULL && has_ready(q);
+	return q->parking[TAKERS].n > 0 && has_ready(q);
 }
 
 /*
  * The next message that is to be delivered at all: E_OK, E_NOTFOUND none;
- * E_AGAIN when many had to be passed over.
+ * E_PENDING when *left others had to be passed over.
  */
-enum err
-take_next(struct name *q, const struct queue_now *now, struct band **b,
-    struct place *pl, uint64_t *mark)
+static enum err
+next_of(struct name *q, const struct queue_now *now, unsigned *left,
+    struct band **b, struct place *pl, uint64_t *mark)
 {
-	unsigned	left = STEP;
 	int64_t		ends;
 	enum err	e;
 
@@ -68,10 +67,20 @@ take_next(struct name *q, const struct queue_now *now, struct band **b,
 			return E_OK;
 		if (e != E_OK && e != E_NOTFOUND)
 			return e;
-		if (--left == 0)
-			return E_AGAIN;
+		if (--*left == 0)
+			return E_PENDING;
 	}
 	return E_NOTFOUND;
+}
+
+enum err
+take_next(struct name *q, const struct queue_now *now, struct band **b,
+    struct place *pl, uint64_t *mark)
+{
+	unsigned	left = STEP;
+	enum err	e = next_of(q, now, &left, b, pl, mark);
+
+	return e == E_PENDING ? E_AGAIN : e;
 }
 
 /* --- one message --- */
@@ -168,7 +177,9 @@ hand(struct name *q, struct queue_taker *t, struct band *b, struct place *pl,
 
 	if (band_lease_room(b, pl) != 0)
 		return E_NOMEM;
-	token.attempt = lease_tries(chunk_lease(pl->c, pl->i)) + 1;
+	token.attempt = lease_tries(chunk_lease(pl->c, pl->i));
+	if (token.attempt < LEASE_TRIES)
+		token.attempt++;	/* beyond, all have one token */
 	token_put(&token, q->qs->conf.key, q->text, q->len, text);
 	h.msg = (struct queue_msg){ { NULL, 0 }, text, token.attempt,
 	    b->priority, token.id };
@@ -191,29 +202,31 @@ wanted(const struct queue_taker *t)
 }
 
 struct taken {
-	unsigned	 n;
+	unsigned	 n, passed;	/* messages; and those passed over */
 	int		 shown;
 	uint64_t	 mark;
 	enum err	 err;		/* why there are not more */
 };
 
+/* E_PENDING: too many had to be passed over, so that there may be more. */
 static void
 collect(struct name *q, struct queue_taker *t, const struct queue_now *now,
     struct taken *got)
 {
 	struct band	*b;
 	struct place	 pl;
+	unsigned	 left = STEP;
 
-	*got = (struct taken){ 0, 0, 0, E_OK };
-	while (got->n < wanted(t)) {
-		got->err = take_next(q, now, &b, &pl, &got->mark);
+	*got = (struct taken){ .err = E_OK };
+	while (got->err == E_OK && got->n < wanted(t)) {
+		got->err = next_of(q, now, &left, &b, &pl, &got->mark);
 		if (got->err == E_OK)
 			got->err = hand(q, t, b, &pl, now, &got->shown,
 			    &got->mark);
-		if (got->err != E_OK)
-			return;
-		got->n++;
+		if (got->err == E_OK)
+			got->n++;
 	}
+	got->passed = STEP - left;
 }
 
 static void
@@ -225,6 +238,8 @@ finish(struct name *q, struct queue_taker *t, struct taken *got)
 	}
 	if (got->err == E_FULL)		/* the first must be taken */
 		got->err = E_TOOBIG;
+	if (got->err == E_PENDING)
+		got->err = E_AGAIN;
 	if (got->err == E_NOTFOUND)
 		raise_mark(&got->mark, q->mark);
 	t->done(t, got->err, 0, got->mark);
@@ -232,80 +247,84 @@ finish(struct name *q, struct queue_taker *t, struct taken *got)
 
 /* --- waiting --- */
 
-static void
-park(struct name *q, struct queue_taker *t, const struct queue_now *now)
+static struct queue_taker *
+of_parked(struct parked *p)
 {
-	struct queues	*qs = q->qs;
-
-	t->name_ = q;
-	t->next_ = NULL;
-	t->prev_ = q->taker_last;
-	if (q->taker_last != NULL)
-		q->taker_last->next_ = t;
-	else
-		q->taker = t;
-	q->taker_last = t;
-	q->waiting++;
-	qs->waiters++;
-	heap_set(&qs->until_taker, &t->until_, now->mono.us + t->wait);
+	return (struct queue_taker *)(void *)((char *)p -
+	    offsetof(struct queue_taker, parked_));
 }
 
-static void
-unpark(struct queue_taker *t)
+static struct queue_taker *
+first_taker(const struct name *q)
 {
-	struct name	*q = t->name_;
+	struct parked	*p = parking_first(&q->parking[TAKERS]);
 
-	heap_del(&q->qs->until_taker, &t->until_);
-	if (t->prev_ != NULL)
-		t->prev_->next_ = t->next_;
-	else
-		q->taker = t->next_;
-	if (t->next_ != NULL)
-		t->next_->prev_ = t->prev_;
-	else
-		q->taker_last = t->prev_;
-	q->waiting--;
-	q->qs->waiters--;
-	t->name_ = NULL;
+	return p == NULL ? NULL : of_parked(p);
 }
 
 int
 queue_cancel(struct queues *qs, struct queue_taker *t)
 {
-	struct name	*q = t->name_;
-
 	(void)qs;
-	if (q == NULL)
-		return 0;
-	unpark(t);
-	name_unused(q);
-	return 1;
+	return name_unpark(&t->parked_);
 }
 
+static void
+spend(unsigned *budget, unsigned n)
+{
+	*budget -= n < *budget ? n : *budget;
+}
+
+/*
+ * Storage takes nothing now: all work rests for a while.  That much had to be
+ * passed over is another thing: work goes on.
+ */
 static int
-is_passing(enum err e)
+is_refusal(enum err e)
 {
 	return e == E_AGAIN || e == E_NOMEM;
+}
+
+/* There may be something for it in a while. */
+static int
+is_later(enum err e)
+{
+	return is_refusal(e) || e == E_PENDING || e == E_NOTFOUND;
+}
+
+/* 0: it goes on waiting, and so do those behind it. */
+static int
+serve_one(struct name *q, struct queue_taker *t, const struct queue_now *now,
+    unsigned *budget)
+{
+	struct taken	got;
+
+	if (t->ready != NULL && !t->ready(t)) {
+		spend(budget, 1);
+		parked_del(&t->parked_);
+		t->done(t, E_AGAIN, 0, 0);
+		return 1;
+	}
+	collect(q, t, now, &got);
+	spend(budget, got.n + got.passed);
+	if (got.n == 0 && !got.shown && is_later(got.err)) {
+		if (is_refusal(got.err))
+			queue_refused(q->qs, now);
+		return 0;
+	}
+	parked_del(&t->parked_);
+	finish(q, t, &got);
+	return 1;
 }
 
 void
 take_serve(struct name *q, const struct queue_now *now, unsigned *budget)
 {
 	struct queue_taker	*t;
-	struct taken		 got;
 
-	while ((t = q->taker) != NULL && has_ready(q) && *budget > 0) {
-		collect(q, t, now, &got);
-		*budget -= got.n < *budget ? got.n : *budget;
-		if (got.n == 0 && !got.shown && is_passing(got.err)) {
-			queue_refused(q->qs, now);
+	while ((t = first_taker(q)) != NULL && has_ready(q) && *budget > 0)
+		if (!serve_one(q, t, now, budget))
 			return;
-		}
-		if (got.n == 0 && got.err == E_NOTFOUND)
-			return;
-		unpark(t);
-		finish(q, t, &got);
-	}
 }
 
 void
@@ -323,17 +342,16 @@ take_wake(struct name *q, const struct queue_now *now)
 void
 take_until(struct queues *qs, const struct queue_now *now)
 {
-	struct heap_node	*n;
 	struct queue_taker	*t;
+	struct parked		*p;
 	struct name		*q;
 	unsigned		 left = STEP;
 
-	while ((n = heap_top(&qs->until_taker)) != NULL &&
-	    n->key <= now->mono.us && left-- > 0) {
-		t = (struct queue_taker *)(void *)((char *)n -
-		    offsetof(struct queue_taker, until_));
-		q = t->name_;
-		unpark(t);
+	while (left-- > 0 &&
+	    (p = parked_late(&qs->until[TAKERS], now->mono)) != NULL) {
+		t = of_parked(p);
+		q = p->at->name;
+		parked_del(p);
 		t->done(t, E_NOTFOUND, 0, q->mark);
 		name_unused(q);
 	}
@@ -344,8 +362,8 @@ take_stop(struct name *q, enum err e)
 {
 	struct queue_taker	*t;
 
-	while ((t = q->taker) != NULL) {
-		unpark(t);
+	while ((t = first_taker(q)) != NULL) {
+		parked_del(&t->parked_);
 		t->done(t, e, 0, 0);
 	}
 }
@@ -402,17 +420,21 @@ static enum err
 wait_for(struct queues *qs, struct queue_str name, struct queue_taker *t,
     const struct queue_now *now)
 {
-	struct name	*q;
+	return name_park(qs, name, TAKERS, &t->parked_, t->wait, now);
+}
 
-	if (name.n == 0 || name.n > QUEUE_NAME_MAX)
-		return E_PARAM;
-	if (qs->waiters >= qs->conf.limits.waiters)
-		return E_FULL;
-	if (heap_reserve(&qs->until_taker, qs->until_taker.n + 1) != 0 ||
-	    (q = name_make(qs, name)) == NULL)
-		return E_NOMEM;
-	park(q, t, now);
-	return E_OK;
+/*
+ * There may be something for it behind much that is expired: then it waits as
+ * the first, and the next step of work goes on there.
+ */
+static enum err
+wait_behind(struct name *q, struct queue_taker *t, const struct queue_now *now)
+{
+	enum err	e = wait_for(q->qs, name_str(q), t, now);
+
+	if (e == E_OK)
+		name_busy(q);
+	return e;
 }
 
 enum err
@@ -420,21 +442,24 @@ queue_get(struct queues *qs, struct queue_str name, struct queue_str worker,
     struct queue_taker *t, const struct queue_now *now)
 {
 	struct name	*q;
-	struct taken	 got = { 0, 0, 0, E_NOTFOUND };
+	struct taken	 got = { .err = E_NOTFOUND };
 	enum err	 e = name_get(qs, name, KIND_QUEUE, &q);
 
-	t->name_ = NULL;
-	t->until_.at = 0;
+	parked_init(&t->parked_);
 	if (e == E_QUEUE && t->wait > 0 && (q == NULL || !q->exists))
 		return wait_for(qs, name, t, now);
 	if (e != E_OK)
 		return e;
 	if (worker.n > 0)
 		note(q, worker, now->wall);
-	if (q->taker == NULL)
+	if (q->parking[TAKERS].n == 0)
 		collect(q, t, now, &got);
-	if (got.n == 0 && !got.shown && got.err == E_NOTFOUND && t->wait > 0)
-		return wait_for(qs, name, t, now);
+	if (got.n == 0 && !got.shown && t->wait > 0) {
+		if (got.err == E_NOTFOUND)
+			return wait_for(qs, name, t, now);
+		if (got.err == E_PENDING)
+			return wait_behind(q, t, now);
+	}
 	finish(q, t, &got);
 	return E_OK;
 }

@@ -16,8 +16,8 @@
 #define BUCKETS		1024u
 
 struct task {
-	struct task	*next, *prev;	/* of those that wait */
-	struct task	*chain;
+	TAILQ_ENTRY(task) next;		/* of those that wait */
+	LIST_ENTRY(task) bucket;
 	struct task_ask	*ask;
 	struct heap_node until;
 	uint8_t		 id[TASK_TOKEN / 2];
@@ -29,11 +29,11 @@ struct task {
 
 struct tasks {
 	struct task_conf conf;
-	struct task	*first, *last;
-	struct task_claim *claim, *claim_last;
-	struct task	*table[BUCKETS];
+	TAILQ_HEAD(, task) waiting;
+	struct parking	 claims;
+	LIST_HEAD(task_bucket, task) table[BUCKETS];
 	struct heap	 until_task, until_claim;
-	uint32_t	 unassigned, assigned, waiting;
+	uint32_t	 unassigned, assigned;
 	size_t		 bytes;
 };
 
@@ -42,8 +42,11 @@ tasks_new(const struct task_conf *conf)
 {
 	struct tasks	*ts = calloc(1, sizeof(*ts));
 
-	if (ts != NULL)
-		ts->conf = *conf;
+	if (ts == NULL)
+		return NULL;
+	ts->conf = *conf;
+	TAILQ_INIT(&ts->waiting);
+	parking_init(&ts->claims, NULL, &ts->until_claim);
 	return ts;
 }
 
@@ -59,7 +62,7 @@ tasks_free(struct tasks *ts)
 
 /* --- tokens --- */
 
-static struct task **
+static struct task_bucket *
 bucket(struct tasks *ts, const uint8_t *id)
 {
 	return &ts->table[(id[0] | id[1] << 8) % BUCKETS];
@@ -114,99 +117,32 @@ find(struct tasks *ts, struct queue_str token)
 	for (i = 0; i < 2; i++)
 		id[i] = (uint8_t)(nibble(token.p[2 * i]) << 4 |
 		    nibble(token.p[2 * i + 1]));
-	for (t = *bucket(ts, id); t != NULL; t = t->chain)
+	LIST_FOREACH(t, bucket(ts, id), bucket)
 		if (is_token(t, token))
 			return t;
 	return NULL;
 }
 
-/* --- lists --- */
+/* --- the life of a task --- */
 
-static void
-wait_first(struct tasks *ts, struct task *t)
-{
-	t->prev = NULL;
-	t->next = ts->first;
-	if (ts->first != NULL)
-		ts->first->prev = t;
-	else
-		ts->last = t;
-	ts->first = t;
-	ts->unassigned++;
-}
-
-static void
-wait_last(struct tasks *ts, struct task *t)
-{
-	t->next = NULL;
-	t->prev = ts->last;
-	if (ts->last != NULL)
-		ts->last->next = t;
-	else
-		ts->first = t;
-	ts->last = t;
-	ts->unassigned++;
-}
-
+/* Somebody takes it, or nobody wants it any more. */
 static void
 wait_end(struct tasks *ts, struct task *t)
 {
-	if (t->prev != NULL)
-		t->prev->next = t->next;
-	else
-		ts->first = t->next;
-	if (t->next != NULL)
-		t->next->prev = t->prev;
-	else
-		ts->last = t->prev;
+	TAILQ_REMOVE(&ts->waiting, t, next);
 	ts->unassigned--;
 }
 
 static void
-claim_wait(struct tasks *ts, struct task_claim *c)
-{
-	c->next_ = NULL;
-	c->prev_ = ts->claim_last;
-	if (ts->claim_last != NULL)
-		ts->claim_last->next_ = c;
-	else
-		ts->claim = c;
-	ts->claim_last = c;
-	ts->waiting++;
-}
-
-static void
-claim_end(struct tasks *ts, struct task_claim *c)
-{
-	heap_del(&ts->until_claim, &c->until_);
-	if (c->prev_ != NULL)
-		c->prev_->next_ = c->next_;
-	else
-		ts->claim = c->next_;
-	if (c->next_ != NULL)
-		c->next_->prev_ = c->prev_;
-	else
-		ts->claim_last = c->prev_;
-	ts->waiting--;
-}
-
-/* --- the life of a task --- */
-
-static void
 task_end(struct tasks *ts, struct task *t)
 {
-	struct task	**at;
-
 	heap_del(&ts->until_task, &t->until);
 	if (t->claimed)
 		ts->assigned--;
 	else
 		wait_end(ts, t);
-	if (t->tokened) {
-		for (at = bucket(ts, t->id); *at != t; at = &(*at)->chain)
-			;
-		*at = t->chain;
-	}
+	if (t->tokened)
+		LIST_REMOVE(t, bucket);
 	t->ask->task_ = NULL;
 	ts->bytes -= t->bytes;
 	free(t);
@@ -216,17 +152,10 @@ task_end(struct tasks *ts, struct task *t)
 static void
 task_token(struct tasks *ts, struct task *t)
 {
-	struct task	**at = bucket(ts, t->id);
-
-	if (t->tokened) {
-		while (*at != t)
-			at = &(*at)->chain;
-		*at = t->chain;
-	}
+	if (t->tokened)
+		LIST_REMOVE(t, bucket);
 	ts->conf.random(ts->conf.arg, t->id, sizeof(t->id));
-	at = bucket(ts, t->id);
-	t->chain = *at;
-	*at = t;
+	LIST_INSERT_HEAD(bucket(ts, t->id), t, bucket);
 	t->tokened = 1;
 }
 
@@ -251,15 +180,23 @@ is_for(const struct task *t, struct queue_str queue)
 	    memcmp(queue.p, t->queue.p, queue.n) == 0);
 }
 
+static struct task_claim *
+claim_of(struct parked *p)
+{
+	return (struct task_claim *)(void *)((char *)p -
+	    offsetof(struct task_claim, parked_));
+}
+
 /* A worker that waits for such a task, the one that came first. */
 static struct task_claim *
 worker_for(struct tasks *ts, const struct task *t)
 {
-	struct task_claim	*c = ts->claim;
+	struct parked	*p;
 
-	while (c != NULL && !is_for(t, c->queue_))
-		c = c->next_;
-	return c;
+	TAILQ_FOREACH(p, &ts->claims.list, next)
+		if (is_for(t, claim_of(p)->queue_))
+			return claim_of(p);
+	return NULL;
 }
 
 static struct task *
@@ -302,10 +239,11 @@ task_ask(struct tasks *ts, struct queue_str queue, struct queue_str body,
 	a->task_ = t;
 	ts->bytes += t->bytes;
 	if ((c = worker_for(ts, t)) != NULL) {
-		claim_end(ts, c);
+		parked_del(&c->parked_);
 		give(ts, t, c, now);
 	} else {
-		wait_last(ts, t);
+		TAILQ_INSERT_TAIL(&ts->waiting, t, next);
+		ts->unassigned++;
 		heap_set(&ts->until_task, &t->until, now.us + a->wait);
 	}
 	return E_OK;
@@ -322,13 +260,14 @@ enum err
 task_claim(struct tasks *ts, struct queue_str queue, struct task_claim *c,
     mono_t now)
 {
-	struct task	*t = ts->first;
+	struct task	*t;
 
-	c->until_.at = 0;
+	parked_init(&c->parked_);
 	if (queue.n > QUEUE_NAME_MAX)
 		return E_PARAM;
-	while (t != NULL && !is_for(t, queue))
-		t = t->next;
+	TAILQ_FOREACH(t, &ts->waiting, next)
+		if (is_for(t, queue))
+			break;
 	if (t != NULL) {
 		wait_end(ts, t);
 		give(ts, t, c, now);
@@ -339,23 +278,23 @@ task_claim(struct tasks *ts, struct queue_str queue, struct task_claim *c,
 		    (struct queue_str){ NULL, 0 });
 		return E_OK;
 	}
-	if (ts->waiting >= ts->conf.claims)
+	if (ts->claims.n >= ts->conf.claims)
 		return E_FULL;
-	if (heap_reserve(&ts->until_claim, ts->waiting + 1) != 0)
+	if (heap_reserve(&ts->until_claim, ts->claims.n + 1) != 0)
 		return E_NOMEM;
 	if (queue.n > 0)
 		memcpy(c->name_, queue.p, queue.n);
 	c->queue_ = (struct queue_str){ c->name_, queue.n };
-	claim_wait(ts, c);
-	heap_set(&ts->until_claim, &c->until_, now.us + c->wait);
+	parked_add(&ts->claims, &c->parked_, now.us + c->wait);
 	return E_OK;
 }
 
 void
 task_claim_cancel(struct tasks *ts, struct task_claim *c)
 {
-	if (c->until_.at != 0)
-		claim_end(ts, c);
+	(void)ts;
+	if (c->parked_.at != NULL)
+		parked_del(&c->parked_);
 }
 
 enum err
@@ -383,10 +322,12 @@ task_back(struct tasks *ts, struct queue_str token, mono_t now)
 	t->claimed = 0;
 	ts->assigned--;
 	if ((c = worker_for(ts, t)) != NULL) {
-		claim_end(ts, c);
+		parked_del(&c->parked_);
 		give(ts, t, c, now);
-	} else
-		wait_first(ts, t);
+	} else {
+		TAILQ_INSERT_HEAD(&ts->waiting, t, next);
+		ts->unassigned++;
+	}
 	return E_OK;
 }
 
@@ -402,9 +343,9 @@ ask_over(struct tasks *ts, struct task *t, enum err e)
 }
 
 static void
-claim_over(struct tasks *ts, struct task_claim *c, enum err e)
+claim_over(struct task_claim *c, enum err e)
 {
-	claim_end(ts, c);
+	parked_del(&c->parked_);
 	c->done(c, e, (struct queue_str){ NULL, 0 }, "",
 	    (struct queue_str){ NULL, 0 });
 }
@@ -416,33 +357,28 @@ task_of(struct heap_node *n)
 	    offsetof(struct task, until));
 }
 
-static struct task_claim *
-claim_of(struct heap_node *n)
-{
-	return (struct task_claim *)(void *)((char *)n -
-	    offsetof(struct task_claim, until_));
-}
-
 void
 tasks_work(struct tasks *ts, mono_t now)
 {
 	struct heap_node	*n;
+	struct parked		*p;
 
 	while ((n = heap_top(&ts->until_task)) != NULL && n->key <= now.us)
 		ask_over(ts, task_of(n), E_WAITED);
-	while ((n = heap_top(&ts->until_claim)) != NULL && n->key <= now.us)
-		claim_over(ts, claim_of(n), E_WAITED);
+	while ((p = parked_late(&ts->until_claim, now)) != NULL)
+		claim_over(claim_of(p), E_WAITED);
 }
 
 void
 tasks_stop(struct tasks *ts)
 {
 	struct heap_node	*n;
+	struct parked		*p;
 
 	while ((n = heap_top(&ts->until_task)) != NULL)
 		ask_over(ts, task_of(n), E_NOTREADY);
-	while ((n = heap_top(&ts->until_claim)) != NULL)
-		claim_over(ts, claim_of(n), E_NOTREADY);
+	while ((p = parking_first(&ts->claims)) != NULL)
+		claim_over(claim_of(p), E_NOTREADY);
 }
 
 static int64_t
@@ -467,5 +403,5 @@ void
 tasks_stat(const struct tasks *ts, struct task_stat *st)
 {
 	*st = (struct task_stat){ ts->unassigned, ts->assigned, ts->conf.asks,
-	    ts->waiting, ts->conf.claims, ts->bytes };
+	    ts->claims.n, ts->conf.claims, ts->bytes };
 }

@@ -42,10 +42,9 @@ struct task_claim {
 			    struct queue_str task);
 	int64_t		 wait;		/* us; 0: answer at once */
 	/* Ours while it waits. */
-	struct task_claim *next_, *prev_;
+	struct parked	 parked_;
 	struct queue_str queue_;
 	uint8_t		 name_[QUEUE_NAME_MAX];
-	struct heap_node until_;
 };
 
 struct tasks	*tasks_new(const struct task_conf *);

@@ -41,9 +41,7 @@ struct topic_reader {
 	uint32_t	 idx;		/* as clients see it */
 	int64_t		 wait;		/* us; 0: answer at once */
 	/* Ours while it waits. */
-	struct topic_reader *next_, *prev_;
-	struct name	*name_;
-	struct heap_node until_;
+	struct parked	 parked_;
 	uint64_t	 seen_;		/* pubs before it came */
 };
 /*

@@ -19,12 +19,35 @@ struct found {
 	uint64_t		 mark;
 };
 
+/* Thousands wait for the same item: it stays in the scratch meanwhile. */
+static enum err
+fetch(struct name *q, uint64_t at, struct found *f)
+{
+	struct scratch	*s = &q->qs->scratch;
+	uint8_t		 key[FORM_ITEM_KEY];
+	enum err	 e;
+
+	if (s->of == q && s->item == at) {
+		f->item = (struct queue_str){ s->p, s->len };
+		f->mark = s->mark;
+		return E_OK;
+	}
+	form_item_key(key, at);
+	e = queue_fetch(q, QUEUE_ITEM, (struct queue_str){ key, sizeof(key) },
+	    &f->item, &f->mark);
+	if (e == E_OK) {
+		s->of = q;
+		s->item = at;
+		s->mark = f->mark;
+	}
+	return e;
+}
+
 static void
 find(struct name *q, uint32_t idx, const struct queue_now *now,
     struct found *f)
 {
 	struct form_item	t;
-	uint8_t			key[FORM_ITEM_KEY];
 	uint64_t		at = topic_index(q, idx);
 
 	*f = (struct found){ E_WINDOW, { NULL, 0 }, q->mark };
@@ -33,10 +56,7 @@ find(struct name *q, uint32_t idx, const struct queue_now *now,
 	if (at == 0)
 		return;
 	f->mark = 0;
-	form_item_key(key, at);
-	f->err = queue_fetch(q, QUEUE_ITEM,
-	    (struct queue_str){ key, sizeof(key) }, &f->item, &f->mark);
-	if (f->err != E_OK)
+	if ((f->err = fetch(q, at, f)) != E_OK)
 		return;
 	if (form_item_get(&t, f->item.p, f->item.n) != E_OK)
 		f->err = E_DAMAGED;
@@ -57,80 +77,50 @@ answer(struct name *q, struct topic_reader *r, const struct found *f)
 
 /* --- waiting --- */
 
-static void
-park(struct name *q, struct topic_reader *r, const struct queue_now *now)
+static struct topic_reader *
+of_parked(struct parked *p)
 {
-	r->name_ = q;
-	r->seen_ = q->pubs;
-	r->next_ = NULL;
-	r->prev_ = q->reader_last;
-	if (q->reader_last != NULL)
-		q->reader_last->next_ = r;
-	else
-		q->reader = r;
-	q->reader_last = r;
-	q->waiting++;
-	q->qs->waiters++;
-	heap_set(&q->qs->until_reader, &r->until_, now->mono.us + r->wait);
+	return (struct topic_reader *)(void *)((char *)p -
+	    offsetof(struct topic_reader, parked_));
 }
 
-static void
-unpark(struct topic_reader *r)
+static struct topic_reader *
+first_reader(const struct name *q)
 {
-	struct name	*q = r->name_;
+	struct parked	*p = parking_first(&q->parking[READERS]);
 
-	heap_del(&q->qs->until_reader, &r->until_);
-	if (r->prev_ != NULL)
-		r->prev_->next_ = r->next_;
-	else
-		q->reader = r->next_;
-	if (r->next_ != NULL)
-		r->next_->prev_ = r->prev_;
-	else
-		q->reader_last = r->prev_;
-	q->waiting--;
-	q->qs->waiters--;
-	r->name_ = NULL;
+	return p == NULL ? NULL : of_parked(p);
 }
 
 int
 topic_cancel(struct queues *qs, struct topic_reader *r)
 {
-	struct name	*q = r->name_;
-
 	(void)qs;
-	if (q == NULL)
-		return 0;
-	unpark(r);
-	name_unused(q);
-	return 1;
+	return name_unpark(&r->parked_);
 }
 
 int
 topic_has(const struct name *q)
 {
-	return q->reader != NULL && q->reader->seen_ != q->pubs;
+	const struct topic_reader	*r = first_reader(q);
+
+	return r != NULL && r->seen_ != q->pubs;
 }
 
-/* Thousands wait for the same item: it is fetched once for those in a row. */
 void
 topic_serve(struct name *q, const struct queue_now *now, unsigned *budget)
 {
 	struct topic_reader	*r;
 	struct found		 f;
-	uint32_t		 idx = 0;
-	int			 have = 0;
 
 	for (; topic_has(q) && *budget > 0; --*budget) {
-		r = q->reader;
-		if (!have || r->idx != idx)
-			find(q, idx = r->idx, now, &f);
+		r = first_reader(q);
+		find(q, r->idx, now, &f);
 		if (f.err == E_AGAIN || f.err == E_NOMEM) {
 			queue_refused(q->qs, now);
 			return;
 		}
-		have = 1;
-		unpark(r);
+		parked_del(&r->parked_);
 		answer(q, r, &f);
 	}
 }
@@ -138,20 +128,17 @@ topic_serve(struct name *q, const struct queue_now *now, unsigned *budget)
 void
 topic_until(struct queues *qs, const struct queue_now *now)
 {
-	struct heap_node	*n;
-	struct topic_reader	*r;
-	struct name		*q;
-	struct found		 f = { .err = E_NOTFOUND };
-	unsigned		 left = STEP;
+	struct parked	*p;
+	struct name	*q;
+	struct found	 f = { .err = E_NOTFOUND };
+	unsigned	 left = STEP;
 
-	while ((n = heap_top(&qs->until_reader)) != NULL &&
-	    n->key <= now->mono.us && left-- > 0) {
-		r = (struct topic_reader *)(void *)((char *)n -
-		    offsetof(struct topic_reader, until_));
-		q = r->name_;
-		unpark(r);
+	while (left-- > 0 &&
+	    (p = parked_late(&qs->until[READERS], now->mono)) != NULL) {
+		q = p->at->name;
+		parked_del(p);
 		f.mark = q->mark;
-		answer(q, r, &f);
+		answer(q, of_parked(p), &f);
 		name_unused(q);
 	}
 }
@@ -162,8 +149,8 @@ topic_stop(struct name *q, enum err e)
 	struct topic_reader	*r;
 	struct found		 f = { .err = e };
 
-	while ((r = q->reader) != NULL) {
-		unpark(r);
+	while ((r = first_reader(q)) != NULL) {
+		parked_del(&r->parked_);
 		answer(q, r, &f);
 	}
 }
@@ -174,17 +161,12 @@ static enum err
 wait_for(struct queues *qs, struct queue_str name, struct topic_reader *r,
     const struct queue_now *now)
 {
-	struct name	*q;
+	enum err	e = name_park(qs, name, READERS, &r->parked_, r->wait,
+			    now);
 
-	if (name.n == 0 || name.n > QUEUE_NAME_MAX)
-		return E_PARAM;
-	if (qs->waiters >= qs->conf.limits.waiters)
-		return E_FULL;
-	if (heap_reserve(&qs->until_reader, qs->until_reader.n + 1) != 0 ||
-	    (q = name_make(qs, name)) == NULL)
-		return E_NOMEM;
-	park(q, r, now);
-	return E_OK;
+	if (e == E_OK)
+		r->seen_ = r->parked_.at->name->pubs;
+	return e;
 }
 
 enum err
@@ -196,8 +178,7 @@ topic_sub(struct queues *qs, struct queue_str name, struct topic_reader *r,
 	uint64_t	 d;
 	enum err	 e = name_get(qs, name, KIND_TOPIC, &q);
 
-	r->name_ = NULL;
-	r->until_.at = 0;
+	parked_init(&r->parked_);
 	if (r->idx >= TOPIC_RING)
 		return E_PARAM;
 	if (e == E_QUEUE && r->wait > 0 && (q == NULL || !q->exists))

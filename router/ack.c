@@ -108,16 +108,16 @@ router_on_nack(struct actor *a, const struct msg *m)
 {
 	struct router		*r = a->self;
 	struct queue_now	 now = router_now(r);
+	struct queue_back	 back = { .delay = m->f.ttl,
+		.unseen = (m->f.flags & FRAME_UNSEEN) != 0 };
 	struct queue_str	 name, token;
 	uint64_t		 mark = 0;
 	enum err		 e;
 
 	if ((e = router_admit(r, m, ROUTER_ROOM, &name)) != E_OK)
 		return e;
-	if (m->f.ttl < 0 || m->f.ttl > QUEUE_DELAY_MAX)
-		return E_PARAM;
 	token = router_key(r, m);
-	e = queue_nack(r->queues, name, token, m->f.ttl, &now, &mark);
+	e = queue_nack(r->queues, name, token, &back, &now, &mark);
 	if (e == E_OK || e == E_TOKEN)
 		outs_remove(r->outs, token);
 	return router_answer(r, m, e, mark, 1);

@@ -3,7 +3,7 @@
  *
  * Invariants
  * 1 A struct wait is in waits from its handler until its answer; queue/ has
- *   its taker all that time, but while it is on the list of those to try again.
+ *   its taker all that time, but while it is on a list of those to ask again.
  * 2 The items of one answer are put together in the router's page between the
  *   first item of a taker and its done.
  */
@@ -66,7 +66,7 @@ get_item(struct queue_taker *t, const struct queue_msg *q)
 
 /* Who acknowledges by itself may go away before it does. */
 static void
-get_out(struct wait *w, unsigned n)
+get_out(struct wait *w, unsigned n, uint64_t mark)
 {
 	struct router		*r = w->r;
 	struct queue_str	 tab = { w->tab, w->tablen };
@@ -75,14 +75,15 @@ get_out(struct wait *w, unsigned n)
 
 	if (!w->many) {
 		outs_add(r->outs, w->link, tab, (struct queue_str){
-		    (const uint8_t *)r->page.token, strlen(r->page.token) });
+		    (const uint8_t *)r->page.token, strlen(r->page.token) },
+		    mark);
 		return;
 	}
 	rbuf_init(&b, r->page.b, r->page.end[n - 1]);
 	while (n-- > 0) {
 		queue_delivery_get(&b, &d);
 		outs_add(r->outs, w->link, tab, (struct queue_str){ d.token,
-		    d.tokenlen });
+		    d.tokenlen }, mark);
 	}
 }
 
@@ -109,17 +110,25 @@ get_done(struct queue_taker *t, enum err e, unsigned n, uint64_t mark)
 	struct router	*r = w->r;
 	struct frame	 f = { .ver = 0 };
 
-	if (e == E_AGAIN && !r->srv.stopping)
-		wait_retry(w);
-	else {
+	if (e == E_AGAIN && !r->srv.stopping && (e = wait_later(w)) == E_OK)
+		e = E_PENDING;
+	if (e != E_PENDING) {
 		if (e == E_OK) {
 			get_fill(w, n, &f);
 			if (t->autoack)
-				get_out(w, n);
+				get_out(w, n, mark);
 		}
 		wait_answer(w, e, &f, mark);
 	}
 	page_clear(&r->page);
+}
+
+static int
+get_ready(struct queue_taker *t)
+{
+	struct wait	*w = of_taker(t);
+
+	return !choke_full(w->r->choke, w);
 }
 
 static enum err
@@ -130,6 +139,8 @@ get_start(struct wait *w)
 	struct queue_str	 name = { w->tab, w->tablen };
 	struct queue_str	 worker = { w->key, w->keylen };
 
+	if (choke_full(r->choke, w))
+		return choke_keep(r->choke, w);
 	return queue_get(r->queues, name, worker, &w->u.taker, &now);
 }
 
@@ -175,6 +186,7 @@ router_on_get(struct actor *a, const struct msg *m)
 	memcpy(w->key, m->f.key, w->keylen);
 	w->many = m->f.score > 1;
 	w->u.taker = (struct queue_taker){ .item = get_item, .done = get_done,
+	    .ready = get_ready,
 	    .count = m->f.score == 0 ? 1 : (unsigned)m->f.score,
 	    .autoack = (m->f.flags & FRAME_AUTO) != 0, .wait = us };
 	if ((e = get_start(w)) == E_OK)

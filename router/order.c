@@ -11,19 +11,8 @@ _Static_assert(QSET_MAX == (int)SET_MAX && QSET_LOCK == (int)SET_LOCK &&
     QSET_MAXDELIVER == (int)SET_MAXDELIVER && QSET_TTL == (int)SET_TTL &&
     QSET_DELAY == (int)SET_DELAY && QSET_ALL == (int)SET_ALL, "bits");
 
-/*
- * Whether messages can go there from here: no two routers of a node have a
- * link, and who moves them would have to hold them in both.
- */
-static int
-order_reaches(struct router *r, struct queue_str to)
-{
-	return server_name_valid(to.p, to.n) && storage_ops.owns(r, to);
-}
-
 static enum err
-set_get(struct router *r, const struct msg *m, struct settings *s,
-    unsigned *mask)
+set_get(const struct msg *m, struct settings *s, unsigned *mask)
 {
 	uint8_t			 copy[QUEUE_SET_MAX];
 	struct queue_set	 q;
@@ -34,8 +23,7 @@ set_get(struct router *r, const struct msg *m, struct settings *s,
 	queue_set_get(&b, &q);
 	if (rbuf_end(&b) != E_OK)
 		return E_BADMSG;
-	if (q.deadlen > 0 && !order_reaches(r, (struct queue_str){ q.dead,
-	    q.deadlen }))
+	if (q.deadlen > 0 && !server_name_valid(q.dead, q.deadlen))
 		return E_PARAM;
 	memset(s, 0, sizeof(*s));
 	*mask = q.mask;
@@ -62,7 +50,7 @@ router_on_set(struct actor *a, const struct msg *m)
 	enum err		 e;
 
 	if ((e = router_admit(r, m, ROUTER_ROOM, &name)) != E_OK ||
-	    (e = set_get(r, m, &s, &mask)) != E_OK)
+	    (e = set_get(m, &s, &mask)) != E_OK)
 		return e;
 	e = queue_set(r->queues, name, &s, mask,
 	    (m->f.flags & FRAME_CREATE) != 0, &now, &mark);
@@ -86,23 +74,16 @@ router_on_purge(struct actor *a, const struct msg *m)
 	return router_answer(r, m, e, mark, 1);
 }
 
-enum err
-router_on_move(struct actor *a, const struct msg *m)
+static enum err
+move_here(struct router *r, const struct msg *m, struct queue_str from,
+    struct queue_str to)
 {
-	struct router		*r = a->self;
 	struct queue_now	 now = router_now(r);
-	struct queue_str	 from, to;
 	struct frame		 f = { .score = 0 };
 	unsigned		 moved = 0;
 	uint64_t		 mark = 0;
 	enum err		 e;
 
-	if ((e = router_admit(r, m, ROUTER_ROOM, &from)) != E_OK)
-		return e;
-	to = router_key(r, m);
-	if (!order_reaches(r, to) || m->f.score < 1 ||
-	    m->f.score > QUEUE_COUNT_MAX)
-		return E_PARAM;
 	e = queue_move(r->queues, from, to, (unsigned)m->f.score, &moved, &now,
 	    &mark);
 	if (e == E_AGAIN && moved == 0)
@@ -110,4 +91,21 @@ router_on_move(struct actor *a, const struct msg *m)
 	/* What had no room in the log is moved by who asks for the rest. */
 	f.score = moved;
 	return server_answer(&r->srv, m, e == E_AGAIN ? E_OK : e, &f, mark, 1);
+}
+
+enum err
+router_on_move(struct actor *a, const struct msg *m)
+{
+	struct router		*r = a->self;
+	struct queue_str	 from, to;
+	enum err		 e;
+
+	if ((e = router_admit(r, m, ROUTER_ROOM, &from)) != E_OK)
+		return e;
+	to = router_key(r, m);
+	if (!server_name_valid(to.p, to.n) || m->f.score < 1 ||
+	    m->f.score > QUEUE_COUNT_MAX)
+		return E_PARAM;
+	return storage_ops.owns(r, to) ? move_here(r, m, from, to) :
+	    moves_begin(r, m, from, to);
 }

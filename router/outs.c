@@ -55,7 +55,7 @@ outs_free(struct outs *o)
 
 void
 outs_add(struct outs *o, uint64_t link, struct queue_str tab,
-    struct queue_str token)
+    struct queue_str token, uint64_t mark)
 {
 	struct out	*x;
 
@@ -64,6 +64,8 @@ outs_add(struct outs *o, uint64_t link, struct queue_str tab,
 	    (x = malloc(sizeof(*x))) == NULL)
 		return;
 	x->link = link;
+	x->mark = mark;
+	x->unseen = 0;
 	x->tablen = (uint8_t)tab.n;
 	x->tokenlen = (uint8_t)token.n;
 	memcpy(x->tab, tab.p, tab.n);
@@ -90,7 +92,7 @@ outs_remove(struct outs *o, struct queue_str token)
 }
 
 void
-outs_lose(struct outs *o, uint64_t link)
+outs_lose(struct outs *o, uint64_t link, uint64_t released)
 {
 	struct out	*x, *next;
 	unsigned	 i;
@@ -101,6 +103,7 @@ outs_lose(struct outs *o, uint64_t link)
 			if (x->link != link)
 				continue;
 			LIST_REMOVE(x, bucket);
+			x->unseen = x->mark > released;
 			LIST_INSERT_HEAD(&o->lost, x, bucket);
 			o->count--;
 		}

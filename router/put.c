@@ -40,8 +40,8 @@ router_on_put(struct actor *a, const struct msg *m)
 	if ((e = router_admit(r, m, ROUTER_ROOM, &name)) != E_OK ||
 	    (e = put_fill(m, &p)) != E_OK)
 		return e;
-	if (item.n == 0)
-		return E_PARAM;
+	if (item.n == 0 || item.n > ROUTER_ITEM_MAX)
+		return item.n == 0 ? E_PARAM : E_TOOBIG;
 	p.items = &item;
 	p.n = 1;
 	if ((e = put_may(r)) == E_OK)
@@ -62,6 +62,8 @@ mput_items(struct router *r, const struct msg *m, unsigned *n)
 		r->items[*n].p = queue_item_get(&b, &r->items[*n].n);
 		if (r->items[*n].n == 0)
 			return E_PARAM;
+		if (r->items[*n].n > ROUTER_ITEM_MAX)
+			return E_TOOBIG;
 	}
 	if (rbuf_end(&b) != E_OK)
 		return *n == QUEUE_COUNT_MAX ? E_PARAM : E_BADMSG;

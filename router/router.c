@@ -28,11 +28,22 @@ static void	 router_released(struct server *);
 static void	 router_tick(struct server *);
 static void	 router_stop(struct server *);
 static void	 router_reload(struct server *);
+static void	 router_link_up(struct server *, struct link *);
 static void	 router_link_down(struct server *, struct link *);
+static int	 router_waits(struct server *);
+
+static enum err	 router_handle(struct actor *, const struct msg *);
+
+static enum err	(*const router_do[MSG_MAX])(struct actor *,
+    const struct msg *) = {
+#define MSG_ROUTER(name, num, from, tab, kmin, kmax, vmax, fn) \
+	[num] = fn,
+#include "proto/msg.def"
+};
 
 static const struct handler router_table[MSG_MAX] = {
 #define MSG_ROUTER(name, num, from, tab, kmin, kmax, vmax, fn) \
-	[num] = { fn, from },
+	[num] = { router_handle, from },
 #include "proto/msg.def"
 };
 
@@ -41,9 +52,26 @@ static const struct server_hooks router_hooks = {
 	.released = router_released,
 	.tick = router_tick,
 	.stop = router_stop,
+	.waits = router_waits,
 	.reload = router_reload,
+	.link_up = router_link_up,
 	.link_down = router_link_down,
+	.refuse = damage_refuse,
+	.accept = damage_accept,
 };
+
+/* What damage may make untrue is said by way of damage_refuse. */
+static enum err
+router_handle(struct actor *a, const struct msg *m)
+{
+	static const struct frame	none;
+	struct router			*r = a->self;
+	enum err			 e = router_do[m->f.msg](a, m);
+
+	if (e != E_DAMAGED && e != E_NOTFOUND && e != E_QUEUE && e != E_TOKEN)
+		return e;
+	return server_answer(&r->srv, m, e, &none, 0, 0);
+}
 
 /* --- what handlers share --- */
 
@@ -63,6 +91,8 @@ router_admit(struct router *r, const struct msg *m, size_t room,
 	slot = slot_of(name->p, name->n);
 	if (slot_store(slot, r->srv.shards) != r->srv.actor.seat)
 		return E_PARAM;
+	if (damage_shuts(r->damage, slot))
+		return E_DAMAGED;
 	return room == 0 ? E_OK : shard_room(r->srv.shard, slot, room);
 }
 
@@ -145,16 +175,11 @@ router_arm(struct router *r)
 static void
 router_retry(struct router *r)
 {
-	struct wait_list	 later;
-	struct wait		*w;
+	unsigned	 n = waits_retry(r->waits);
+	struct wait	*w;
 
-	TAILQ_INIT(&later);
-	while ((w = wait_next_retry(r->waits)) != NULL)
-		TAILQ_INSERT_TAIL(&later, w, again);
-	while ((w = TAILQ_FIRST(&later)) != NULL) {
-		TAILQ_REMOVE(&later, w, again);
-		router_get_again(w);
-	}
+	while (n-- > 0 && (w = wait_next_retry(r->waits)) != NULL)
+		wait_again(w);
 }
 
 /*
@@ -211,12 +236,14 @@ router_give_back(struct router *r)
 {
 	struct queue_now	 now = router_now(r);
 	const struct out	*o;
+	struct queue_back	 back = { .delay = 0 };
 	uint64_t		 mark = 0;
 
 	while ((o = outs_lost(r->outs)) != NULL) {
+		back.unseen = o->unseen;
 		if (queue_nack(r->queues, (struct queue_str){ o->tab,
 		    o->tablen }, (struct queue_str){ o->token, o->tokenlen },
-		    0, &now, &mark) == E_AGAIN)
+		    &back, &now, &mark) == E_AGAIN)
 			return;
 		outs_back(r->outs);
 	}
@@ -229,6 +256,7 @@ router_released(struct server *s)
 
 	cast_released(r->cast);
 	router_rebuild_step(r);
+	damage_step(r->damage);
 	router_give_back(r);
 	router_retry(r);
 	shard_kick(s->shard);
@@ -243,15 +271,18 @@ router_tick(struct server *s)
 	struct queues_total	 t;
 
 	cast_tick(r->cast);
+	damage_tick(r->damage);
 	queues_total(r->queues, &t);
 	board_set(b, BC_MESSAGES, (int64_t)t.messages);
 	board_set(b, BC_QUEUES, (int64_t)t.names);
-	board_set(b, BC_WAITERS, (int64_t)t.waiters);
+	board_set(b, BC_WAITERS, (int64_t)t.waiters +
+	    waits_retry(r->waits) + choke_count(r->choke));
 	board_set(b, BC_QUEUE_BYTES, (int64_t)t.bytes);
 	board_set(b, BC_QUEUE_BACKLOG, (int64_t)t.backlog);
 	board_set(b, BC_REDELIVERED, (int64_t)t.redelivered);
 	board_set(b, BC_MESSAGES_EXPIRED, (int64_t)t.expired);
 	board_set(b, BC_MESSAGES_DEAD, (int64_t)t.dead);
+	board_set(b, BC_FORWARDING, forwards_count(r->forwards));
 }
 
 static void
@@ -261,6 +292,7 @@ router_stop(struct server *s)
 	uint64_t	 mark = 0;
 
 	queues_stop(r->queues);
+	choke_stop(r->choke);
 	router_retry(r);
 	if (r->tasks != NULL)
 		tasks_stop(r->tasks);
@@ -279,15 +311,33 @@ router_reload(struct server *s)
 	cast_reload(r->cast);
 }
 
-/* Its waits end, what is out at it comes back. */
+/* At a stop: who gave an order hears of it, and nothing is sent twice. */
+static int
+router_waits(struct server *s)
+{
+	const struct router	*r = s->actor.self;
+
+	return moves_count(r->moves) > 0 || forwards_count(r->forwards) > 0;
+}
+
+static void
+router_link_up(struct server *s, struct link *l)
+{
+	struct router	*r = s->actor.self;
+
+	forwards_up(r->forwards, l);
+}
+
+/* Its waits end, what is out at it or under way to it comes back. */
 static void
 router_link_down(struct server *s, struct link *l)
 {
 	struct router	*r = s->actor.self;
 
+	forwards_down(r->forwards, l);
 	partly_forget(r, link_id(l));
 	waits_cancel(r->waits, link_id(l));
-	outs_lose(r->outs, link_id(l));
+	outs_lose(r->outs, link_id(l), shard_released(s->shard));
 	router_give_back(r);
 	shard_kick(s->shard);
 	router_arm(r);
@@ -338,7 +388,11 @@ router_open(struct router *r)
 	r->pause = WORK_PAUSE;
 	r->due.data = r;
 	if ((r->waits = waits_new()) == NULL ||
-	    (r->outs = outs_new()) == NULL)
+	    (r->choke = choke_new(r)) == NULL ||
+	    (r->outs = outs_new()) == NULL ||
+	    (r->damage = damage_new(r)) == NULL ||
+	    (r->forwards = forwards_new(r)) == NULL ||
+	    (r->moves = moves_new(r)) == NULL)
 		fatal("router: no memory");
 	server_open(&r->srv, (unsigned)conf_int(r->srv.actor.conf,
 	    CONF_ROUTERS_COUNT));
@@ -368,9 +422,13 @@ main(int argc, char **argv)
 	tasks_free(r->tasks);
 	partly_forget(r, 0);
 	cast_free(r->cast);
+	damage_free(r->damage);
 	server_close(&r->srv, code);
+	forwards_free(r->forwards);
+	moves_free(r->moves);
 	outs_free(r->outs);
 	waits_free(r->waits);
+	choke_free(r->choke);
 	free(r->page.b);
 	free(r);
 	return code;

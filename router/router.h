@@ -14,6 +14,10 @@
 #include "queue/task.h"
 #include "queue/topic.h"
 #include "router/cast.h"
+#include "router/choke.h"
+#include "router/damage.h"
+#include "router/forward.h"
+#include "router/moves.h"
 #include "router/outs.h"
 #include "router/waits.h"
 #include "store/server.h"
@@ -21,6 +25,8 @@
 
 /* Bytes of the log that a message may need beside its items. */
 #define ROUTER_ROOM	8192u
+/* Bytes of an item: in an answer of many, token and lengths come along. */
+#define ROUTER_ITEM_MAX	(VALUE_MAX - 256u)
 
 /* What an answer is made of while it is put together, one at a time. */
 struct page {
@@ -47,9 +53,14 @@ struct router {
 	struct queues	*queues;
 	struct tasks	*tasks;		/* NULL: not router 0 */
 	struct waits	*waits;
+	struct choke	*choke;
 	struct outs	*outs;
 	struct cast	*cast;		/* NULL: topics stay inside */
+	struct forwards	*forwards;
+	struct moves	*moves;
+	struct damage	*damage;
 	struct shard_scan *scan;	/* while it is building */
+	int64_t		 ahead;		/* clock.c */
 	mono_t		 scanned;	/* since then; .us 0: told how long */
 	struct ev_timer	 due;
 	double		 pause;		/* s before the next step of work */
@@ -59,11 +70,8 @@ struct router {
 	uint8_t		 tab[TABLE_MAX], key[TABLE_MAX];	/* likewise */
 };
 
-static inline struct queue_now
-router_now(const struct router *r)
-{
-	return (struct queue_now){ r->srv.wall, r->srv.now };
-}
+/* clock.c */
+struct queue_now router_now(struct router *);
 
 /*
  * Before a handler does anything: copies the name out of the message and
@@ -98,8 +106,9 @@ void		 router_rebuild(struct router *);
 void		 router_rebuild_step(struct router *);
 void		 router_rebuilt(struct router *);	/* tells when it is done */
 
-/* get.c: a wait that the log had no room for. */
+/* get.c, topics.c: a wait that could not be served then (wait_again). */
 void		 router_get_again(struct wait *);
+void		 router_sub_again(struct wait *);
 /* partly.c: what is known of a message that is shown again; NULL: nothing. */
 struct partly	*partly_find(struct router *, const struct msg *);
 /* The same, made if need be; NULL: no memory. */
@@ -129,5 +138,6 @@ enum err	 router_on_task_claim(struct actor *, const struct msg *);
 enum err	 router_on_task_done(struct actor *, const struct msg *);
 enum err	 router_on_task_stat(struct actor *, const struct msg *);
 enum err	 router_on_cancel(struct actor *, const struct msg *);
+enum err	 router_on_forward(struct actor *, const struct msg *);
 
 #endif

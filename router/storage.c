@@ -121,17 +121,34 @@ storage_owns(void *arg, struct queue_str name)
 	    r->srv.actor.seat;
 }
 
-/* No two routers of a node have a link. */
+static int
+storage_doubt(void *arg, struct queue_str name)
+{
+	const struct router	*r = arg;
+
+	return damage_doubts(r->damage, name);
+}
+
 static enum err
 storage_forward(void *arg, const struct queue_forward *f)
 {
-	(void)arg, (void)f;
-	return E_PARAM;
+	struct router	*r = arg;
+
+	return forward_send(r->forwards, f);
+}
+
+static enum err
+storage_reaches(void *arg, struct queue_str to, int ordered)
+{
+	struct router	*r = arg;
+
+	return forward_room(r->forwards, to, ordered);
 }
 
 const struct queue_ops	storage_ops = {
 	.put = storage_put, .del = storage_del, .get = storage_get,
-	.id = storage_id, .owns = storage_owns, .forward = storage_forward,
+	.id = storage_id, .doubt = storage_doubt, .owns = storage_owns, .forward = storage_forward,
+	.reaches = storage_reaches,
 };
 
 /* --- the key of the tokens --- */

@@ -9,6 +9,8 @@
 
 #define TTL_DEFAULT	900000		/* ms, contract 3.2 */
 #define WINDOW_TEXT	48
+/* Bytes of items that wait for the log at a time, if more than one does. */
+#define HELD_MOST	SERVER_OUT_HIGH
 
 enum err
 router_on_pub(struct actor *a, const struct msg *m)
@@ -38,37 +40,96 @@ router_on_pub(struct actor *a, const struct msg *m)
 }
 
 /*
+ * Whether an item may go out now: E_OK; E_PENDING it is kept for later, as the
+ * link or what waits for the log has enough of them; why it cannot be.
+ */
+static enum err
+sub_room(struct wait *w, size_t n, uint64_t mark)
+{
+	struct server	*s = &w->r->srv;
+	uint64_t	 held = answers_bytes(s->answers);
+	enum err	 e;
+
+	if (s->stopping)
+		return E_OK;
+	if (choke_full(w->r->choke, w)) {
+		e = choke_keep(w->r->choke, w);
+		return e == E_OK ? E_PENDING : e;
+	}
+	if (mark <= shard_released(s->shard) || held == 0 ||
+	    held + n <= HELD_MOST)
+		return E_OK;
+	wait_retry(w);
+	return E_PENDING;
+}
+
+/*
  * E_WINDOW: "sp-ep" as clients see them is the value; score and ttl are the
  * 64-bit numbers.
  */
+static void
+sub_window(struct wait *w, const struct topic_window *win, uint64_t mark)
+{
+	char		 text[WINDOW_TEXT];
+	struct frame	 f = { .score = (int64_t)win->sp,
+	    .ttl = (int64_t)win->ep, .val = (const uint8_t *)text };
+
+	f.vallen = (uint32_t)snprintf(text, sizeof(text), "%u-%u",
+	    (unsigned)(win->sp % TOPIC_RING), (unsigned)(win->ep % TOPIC_RING));
+	wait_answer(w, E_WINDOW, &f, mark);
+}
+
 static void
 sub_done(struct topic_reader *t, enum err e, struct queue_str item,
     const struct topic_window *win, uint64_t mark)
 {
 	struct wait	*w = (struct wait *)(void *)((char *)t -
 			    offsetof(struct wait, u.reader));
-	struct frame	 f = { .ver = 0 };
-	char		 text[WINDOW_TEXT];
+	struct frame	 f = { .val = item.p, .vallen = (uint32_t)item.n };
 
-	if (e == E_OK) {
-		f.val = item.p;
-		f.vallen = (uint32_t)item.n;
-	} else if (e == E_WINDOW && win != NULL) {
-		f.score = (int64_t)win->sp;
-		f.ttl = (int64_t)win->ep;
-		f.val = (const uint8_t *)text;
-		f.vallen = (uint32_t)snprintf(text, sizeof(text), "%u-%u",
-		    (unsigned)(win->sp % TOPIC_RING),
-		    (unsigned)(win->ep % TOPIC_RING));
+	if (e == E_OK)
+		e = sub_room(w, item.n, mark);
+	else if (e == E_AGAIN && !w->r->srv.stopping) {
+		wait_retry(w);
+		e = E_PENDING;
 	}
-	wait_answer(w, e, &f, mark);
+	if (e == E_WINDOW && win != NULL)
+		sub_window(w, win, mark);
+	else if (e != E_PENDING) {
+		if (e != E_OK)
+			f.vallen = 0;
+		wait_answer(w, e, &f, mark);
+	}
+}
+
+static enum err
+sub_start(struct wait *w)
+{
+	struct queue_now	now = router_now(w->r);
+	struct queue_str	name = { w->tab, w->tablen };
+
+	if (choke_full(w->r->choke, w))
+		return choke_keep(w->r->choke, w);
+	return topic_sub(w->r->queues, name, &w->u.reader, &now);
+}
+
+void
+router_sub_again(struct wait *w)
+{
+	struct frame	f = { .ver = 0 };
+	int64_t		left = mono_diff(w->r->srv.now, w->until);
+	enum err	e;
+
+	w->u.reader.wait = left > 0 ? left : 0;
+	e = w->r->srv.stopping ? E_NOTREADY : sub_start(w);
+	if (e != E_OK)
+		wait_answer(w, e, &f, 0);
 }
 
 enum err
 router_on_sub(struct actor *a, const struct msg *m)
 {
 	struct router		*r = a->self;
-	struct queue_now	 now = router_now(r);
 	struct queue_str	 name;
 	struct wait		*w;
 	int64_t			 us;
@@ -83,7 +144,7 @@ router_on_sub(struct actor *a, const struct msg *m)
 		return E_NOMEM;
 	w->u.reader = (struct topic_reader){ .done = sub_done,
 	    .idx = (uint32_t)m->f.score, .wait = us };
-	if ((e = topic_sub(r->queues, name, &w->u.reader, &now)) == E_OK)
+	if ((e = sub_start(w)) == E_OK)
 		return E_PENDING;
 	wait_free(w);
 	return e;

@@ -24,13 +24,68 @@ wait_bucket(struct waits *ws, uint64_t link, uint64_t id)
 	return &ws->bucket[h >> 32 & (BUCKETS - 1)];
 }
 
+/* --- those to be asked again --- */
+
+void
+wait_list_init(struct wait_list *l)
+{
+	TAILQ_INIT(&l->waits);
+	l->n = 0;
+}
+
+void
+wait_list_add(struct wait_list *l, struct wait *w)
+{
+	TAILQ_INSERT_TAIL(&l->waits, w, again);
+	w->on = l;
+	l->n++;
+}
+
+static void
+wait_list_leave(struct wait *w)
+{
+	TAILQ_REMOVE(&w->on->waits, w, again);
+	w->on->n--;
+	w->on = NULL;
+}
+
+struct wait *
+wait_list_take(struct wait_list *l)
+{
+	struct wait	*w = TAILQ_FIRST(&l->waits);
+
+	if (w != NULL)
+		wait_list_leave(w);
+	return w;
+}
+
+void
+wait_again(struct wait *w)
+{
+	if (w->kind == WAIT_READER)
+		router_sub_again(w);
+	else
+		router_get_again(w);
+}
+
+enum err
+wait_later(struct wait *w)
+{
+	if (choke_full(w->r->choke, w))
+		return choke_keep(w->r->choke, w);
+	wait_retry(w);
+	return E_OK;
+}
+
+/* --- all of them --- */
+
 struct waits *
 waits_new(void)
 {
 	struct waits	*ws = calloc(1, sizeof(*ws));
 
 	if (ws != NULL)
-		TAILQ_INIT(&ws->retry);
+		wait_list_init(&ws->retry);
 	return ws;
 }
 
@@ -70,8 +125,8 @@ void
 wait_free(struct wait *w)
 {
 	LIST_REMOVE(w, bucket);
-	if (w->retry)
-		TAILQ_REMOVE(&w->r->waits->retry, w, again);
+	if (w->on != NULL)
+		wait_list_leave(w);
 	free(w);
 }
 
@@ -91,7 +146,7 @@ wait_cancel(struct wait *w)
 {
 	struct router	*r = w->r;
 
-	if (!w->retry)
+	if (w->on == NULL)
 		switch (w->kind) {
 		case WAIT_TAKER:
 			(void)queue_cancel(r->queues, &w->u.taker);
@@ -141,24 +196,17 @@ wait_answer(struct wait *w, enum err e, const struct frame *f, uint64_t mark)
 void
 wait_retry(struct wait *w)
 {
-	w->retry = 1;
-	TAILQ_INSERT_TAIL(&w->r->waits->retry, w, again);
+	wait_list_add(&w->r->waits->retry, w);
 }
 
-int
+unsigned
 waits_retry(const struct waits *ws)
 {
-	return !TAILQ_EMPTY(&ws->retry);
+	return ws->retry.n;
 }
 
 struct wait *
 wait_next_retry(struct waits *ws)
 {
-	struct wait	*w = TAILQ_FIRST(&ws->retry);
-
-	if (w == NULL)
-		return NULL;
-	TAILQ_REMOVE(&ws->retry, w, again);
-	w->retry = 0;
-	return w;
+	return wait_list_take(&ws->retry);
 }

@@ -18,14 +18,20 @@ struct waits;
 
 enum wait_kind { WAIT_TAKER, WAIT_READER, WAIT_ASK, WAIT_CLAIM };
 
+/* Those that the state machine does not have for now, the oldest first. */
+struct wait_list {
+	TAILQ_HEAD(, wait) waits;
+	uint32_t	 n;
+};
+
 struct wait {
 	LIST_ENTRY(wait) bucket;
 	TAILQ_ENTRY(wait) again;
+	struct wait_list *on;		/* to be asked again; or NULL */
 	struct router	*r;
 	uint64_t	 link, id;
 	uint16_t	 msg;
 	uint8_t		 kind;		/* enum wait_kind */
-	uint8_t		 retry;		/* on the list of those to try again */
 	uint8_t		 many;		/* its answer is a list */
 	uint8_t		 tablen, keylen;
 	uint8_t		 tab[TABLE_MAX], key[QUEUE_WORKER_MAX];
@@ -37,8 +43,6 @@ struct wait {
 		struct task_claim	claim;
 	} u;
 };
-
-TAILQ_HEAD(wait_list, wait);
 
 struct waits	*waits_new(void);	/* NULL: no memory */
 /* Nobody is answered any more; the state machines are gone. */
@@ -57,7 +61,18 @@ void		 wait_answer(struct wait *, enum err, const struct frame *,
 		    uint64_t mark);
 /* Tried again when the log has moved on, or a little later. */
 void		 wait_retry(struct wait *);
-int		 waits_retry(const struct waits *);	/* is there any? */
+unsigned	 waits_retry(const struct waits *);	/* how many there are */
 struct wait	*wait_next_retry(struct waits *);	/* taken off; NULL none */
+/* Asks for it once more: it is on no list and in no state machine. */
+void		 wait_again(struct wait *);
+/*
+ * What it asked for cannot be given now: it is kept until its link has room,
+ * or the log.  E_OK; E_FULL, E_NOMEM: it is not.
+ */
+enum err	 wait_later(struct wait *);
+
+void		 wait_list_init(struct wait_list *);
+void		 wait_list_add(struct wait_list *, struct wait *);
+struct wait	*wait_list_take(struct wait_list *);	/* the first, or NULL */
 
 #endif

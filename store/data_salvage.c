@@ -26,7 +26,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/buf.h"
 #include "store/data_impl.h"
 #include "store/salvage.h"
 #include "supervisor/log.h"
@@ -85,7 +84,7 @@ rescue_put(struct rescue *r, const struct tkrzw_record *rec)
 		if ((p.spoilt = malloc(rec->vallen)) == NULL)
 			return E_NOMEM;
 		memcpy(p.spoilt, rec->val, rec->vallen);
-		le64_put(p.spoilt, ~le64_get(p.spoilt));
+		record_doubt(p.spoilt);
 	}
 	e = d->conf.ops->process(r->to->e, rec->key, rec->keylen, put_see, &p,
 	    1);

@@ -113,6 +113,24 @@ record_get(struct record *r, const void *key, size_t keylen, const uint8_t *p,
 	return E_OK;
 }
 
+enum err
+record_get_doubtful(struct record *r, const void *key, size_t keylen,
+    const uint8_t *p, size_t n)
+{
+	if (record_peek(r, p, n) != E_OK)
+		return E_DAMAGED;
+	r->sum = ~r->sum;
+	if (r->sum != sum_of(key, keylen, p + 8, n - 8))
+		return E_DAMAGED;
+	return E_OK;
+}
+
+void
+record_doubt(uint8_t *p)
+{
+	le64_put(p, ~le64_get(p));
+}
+
 struct digest
 record_digest(const struct record *r, const void *key, size_t keylen)
 {

@@ -104,6 +104,15 @@ enum err	record_get(struct record *, const void *key, size_t keylen,
  */
 enum err	record_peek(struct record *, const uint8_t *p, size_t n);
 
+/*
+ * As record_get, for one whose checksum was made wrong on purpose, as it may be
+ * older than what was lost (data_salvage.c); E_DAMAGED: it was not.
+ */
+enum err	record_get_doubtful(struct record *, const void *key,
+		    size_t keylen, const uint8_t *p, size_t n);
+/* Makes it so; p: the sealed record. */
+void		record_doubt(uint8_t *p);
+
 /* 128-bit digest of a live record: XXH3 128 of (engine key, stamp, sum). */
 struct digest { uint64_t lo, hi; };
 struct digest	record_digest(const struct record *, const void *key, size_t keylen);

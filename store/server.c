@@ -64,6 +64,14 @@ enum err
 server_answer(struct server *s, const struct msg *m, enum err status,
     const struct frame *r, uint64_t lsn, int write)
 {
+	struct frame	f;
+	char		text[SERVER_TEXT];
+
+	if (status != E_OK && s->hooks->refuse != NULL) {
+		f = *r;
+		status = s->hooks->refuse(s, m, status, &f, text);
+		r = &f;
+	}
 	/* In this turn, unless it has waited since an earlier one. */
 	answers_give(s->answers, m, m->since.us != 0 ? m->since : s->now,
 	    status, r, lsn, shard_released(s->shard), write);
@@ -307,6 +315,15 @@ server_on_reload(struct actor *a)
 }
 
 static void
+server_on_link_up(struct actor *a, struct link *l)
+{
+	struct server	*s = a->self;
+
+	if (s->hooks->link_up != NULL)
+		s->hooks->link_up(s, l);
+}
+
+static void
 server_on_link_down(struct actor *a, struct link *l)
 {
 	struct server	*s = a->self;
@@ -367,7 +384,10 @@ server_on_told(struct actor *a, const struct msg *m)
 		return server_on_backup(a, m);
 	if (m->f.msg != MSG_ACCEPT)
 		return server_on_order(a, m);
-	server_accept(s);
+	if (s->hooks->accept != NULL)
+		s->hooks->accept(s);
+	else
+		server_accept(s);
 	return E_OK;
 }
 
@@ -379,7 +399,8 @@ server_init(struct server *s, int argc, char **argv, const char *name,
 	s->hooks = hooks;
 	s->actor_hooks = (struct actor_hooks){ .stop = server_on_stop,
 	    .reload = server_on_reload, .turn = server_on_turn,
-	    .link_down = server_on_link_down, .order = server_on_told };
+	    .link_up = server_on_link_up, .link_down = server_on_link_down,
+	    .order = server_on_told };
 	actor_init(&s->actor, argc, argv, name, role, table, &s->actor_hooks,
 	    s);
 	if ((s->answers = answers_new(&s->actor)) == NULL)
@@ -482,6 +503,8 @@ server_open(struct server *s, unsigned shards)
 	    (unsigned long long)opened.replayed,
 	    opened.torn ? ", torn tail cut" : "",
 	    (long long)mono_diff(began, mono_now()) / 1000);
+	s->clean = opened.clean;
+	s->fresh = opened.fresh;
 	if ((s->orders = server_orders_new(s)) == NULL)
 		fatal("%s: no memory", name);
 	server_watch(s);

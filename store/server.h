@@ -19,6 +19,7 @@
 #include "supervisor/actor.h"
 
 #define SERVER_OUT_HIGH	(8u << 20)	/* bytes */
+#define SERVER_TEXT	96u		/* of a text that says why, with its NUL */
 
 struct server;
 
@@ -34,7 +35,16 @@ struct server_hooks {
 	/* At a stop: 1 while there is more to finish than answers held. */
 	int		(*waits)(struct server *);
 	void		(*reload)(struct server *);
+	void		(*link_up)(struct server *, struct link *);
 	void		(*link_down)(struct server *, struct link *);
+	/*
+	 * Before an answer that is not E_OK: returns what is said instead, and
+	 * may have the frame's value point to a text.
+	 */
+	enum err	(*refuse)(struct server *, const struct msg *,
+			    enum err, struct frame *, char text[SERVER_TEXT]);
+	/* ACCEPT; NULL: server_accept. */
+	void		(*accept)(struct server *);
 };
 
 struct server {
@@ -52,6 +62,8 @@ struct server {
 	struct answers	*answers;
 	struct server_orders *orders;	/* server_orders.h */
 	int		 choked;	/* a link's answers pile up */
+	int		 clean;		/* the shard was stopped in order */
+	int		 fresh;		/* there was none */
 	int		 stopping;
 	int		 over;		/* the loop has ended: the mailbox closes */
 	mono_t		 stop_late;	/* then it goes, whatever waits */
@@ -94,6 +106,11 @@ enum err	 server_answer(struct server *, const struct msg *,
 		    int write);
 /* Contract 1.1, names of tables and queues: 1..64 of 0-9 A-Z a-z _ : . */
 int		 server_name_valid(const uint8_t *, size_t);
+/*
+ * What is missing in slots in quarantine is taken for gone (wharfctl damage
+ * accept); logged, also when it cannot be.
+ */
+void		 server_accept(struct server *);
 /* Has the messages that links kept (E_AGAIN) shown again in the next turn. */
 void		 server_again(struct server *);
 

@@ -15,8 +15,6 @@ struct server_orders *server_orders_new(struct server *);
 void	 server_orders_free(struct server_orders *);
 /* actor_hooks.order */
 enum err server_on_order(struct actor *, const struct msg *);
-/* ACCEPT: what is missing is taken for gone (wharfctl damage accept). */
-void	 server_accept(struct server *);
 /* Ten times a second. */
 void	 server_orders_look(struct server *);
 /* At each look at the gauges; at a reload. */

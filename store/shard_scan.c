@@ -47,7 +47,7 @@ STAILQ_HEAD(chunks, chunk);
 
 /* One generation of a data file. */
 struct part {
-	unsigned	 file;
+	unsigned	 file;		/* below FILES_MAX */
 	int		 fd, newer;
 	uint64_t	 size, count;
 };
@@ -55,7 +55,9 @@ struct part {
 struct shard_scan {
 	const struct engine_ops	*ops;
 	const struct io	*io;
+	_Atomic uint8_t	*reading;	/* as shard_conf's, or NULL */
 	size_t		 head;
+	int		 ill;
 	void		(*notify)(void *);
 	void		*arg;
 	struct part	*parts;
@@ -69,10 +71,12 @@ struct shard_scan {
 	unsigned	 nfull;
 	int		 stop, ended;
 	enum err	 err;
+	uint64_t	 unread;	/* files, once it has ended */
 	atomic_ullong	 bad;
 	/* The thread's. */
 	struct lasts	 lasts;
 	struct chunk	*filling;
+	unsigned	 file;
 	uint32_t	 seq;
 	int		 over;		/* the newer generation of two */
 	/* The loop's. */
@@ -188,32 +192,62 @@ scan_room(struct shard_scan *s, size_t n)
 	return E_OK;
 }
 
+/* What stands before key and value in a chunk. */
+struct shown {
+	uint32_t	 keylen, vallen;
+	uint8_t		 how, kind;
+};
+
+static enum err
+scan_put(struct shard_scan *s, const struct shown *h, const uint8_t *key,
+    const uint8_t *val)
+{
+	size_t		 n = sizeof(*h) + h->keylen + h->vallen;
+	uint8_t		*p;
+	enum err	 e;
+
+	if ((e = scan_room(s, n)) != E_OK)
+		return e;
+	p = s->filling->b + s->filling->len;
+	memcpy(p, h, sizeof(*h));
+	memcpy(p + sizeof(*h), key, h->keylen);
+	if (h->vallen > 0)
+		memcpy(p + sizeof(*h) + h->keylen, val, h->vallen);
+	s->filling->len += n;
+	return E_OK;
+}
+
+/* One that fails its checksum: the whole value, if it can be told. */
+static enum err
+scan_show_ill(struct shard_scan *s, const uint8_t *key, size_t keylen,
+    const uint8_t *val, size_t vallen)
+{
+	struct shown	h = { (uint32_t)keylen, 0, SCAN_BAD, 0 };
+	struct record	r;
+
+	atomic_fetch_add(&s->bad, 1);
+	if (record_get_doubtful(&r, key, keylen, val, vallen) != E_OK)
+		return scan_put(s, &h, key, NULL);
+	h.how = SCAN_DOUBT;
+	h.kind = r.kind;
+	if (s->ill)
+		h.vallen = (uint32_t)r.vallen;
+	return scan_put(s, &h, key, r.val);
+}
+
 static enum err
 scan_show(struct shard_scan *s, const uint8_t *key, size_t keylen,
     const uint8_t *val, size_t vallen)
 {
-	struct record	 r;
-	uint32_t	 lens[2];
-	uint8_t		*p;
-	enum err	 e;
+	struct shown	h = { (uint32_t)keylen, 0, SCAN_WHOLE, RECORD_VALUE };
+	struct record	r;
 
-	if (record_get(&r, key, keylen, val, vallen) != E_OK) {
-		atomic_fetch_add(&s->bad, 1);
+	if (record_get(&r, key, keylen, val, vallen) != E_OK)
+		return scan_show_ill(s, key, keylen, val, vallen);
+	if (s->ill || r.kind != RECORD_VALUE)
 		return E_OK;
-	}
-	if (r.kind != RECORD_VALUE)
-		return E_OK;
-	lens[0] = (uint32_t)keylen;
-	lens[1] = (uint32_t)(r.vallen < s->head ? r.vallen : s->head);
-	if ((e = scan_room(s, sizeof(lens) + lens[0] + lens[1])) != E_OK)
-		return e;
-	p = s->filling->b + s->filling->len;
-	memcpy(p, lens, sizeof(lens));
-	memcpy(p + sizeof(lens), key, keylen);
-	if (lens[1] > 0)
-		memcpy(p + sizeof(lens) + keylen, r.val, lens[1]);
-	s->filling->len += sizeof(lens) + lens[0] + lens[1];
-	return E_OK;
+	h.vallen = (uint32_t)(r.vallen < s->head ? r.vallen : s->head);
+	return scan_put(s, &h, key, r.val);
 }
 
 /* --- the thread --- */
@@ -229,6 +263,19 @@ scan_stopped(struct shard_scan *s)
 	return stop;
 }
 
+/*
+ * What the disk does not give is a SIGBUS here: the next start is to know of
+ * which file (data_damage.h).  The loop marks and unmarks the same ones, so it
+ * is said again and again.
+ */
+static void
+scan_mark(struct shard_scan *s, uint8_t on)
+{
+	if (s->reading != NULL)
+		atomic_store_explicit(&s->reading[s->file], on,
+		    memory_order_relaxed);
+}
+
 static enum err
 see_first(void *arg, const uint8_t *key, size_t keylen, const uint8_t *val,
     size_t vallen, const uint8_t *old, size_t oldlen)
@@ -238,6 +285,7 @@ see_first(void *arg, const uint8_t *key, size_t keylen, const uint8_t *val,
 	(void)val, (void)vallen, (void)oldlen;
 	if (key == NULL)
 		return E_OK;
+	scan_mark(s, 1);
 	if (++s->seq % LOOK == 0 && scan_stopped(s))
 		return E_AGAIN;
 	if (old == NULL && !s->over)
@@ -254,6 +302,7 @@ see_second(void *arg, const uint8_t *key, size_t keylen, const uint8_t *val,
 	(void)old, (void)oldlen;
 	if (key == NULL)
 		return E_OK;
+	scan_mark(s, 1);
 	if (++s->seq % LOOK == 0 && scan_stopped(s))
 		return E_AGAIN;
 	if (!lasts_is(&s->lasts, key, keylen, s->seq))
@@ -280,6 +329,25 @@ scan_parts(struct shard_scan *s, unsigned from, unsigned to,
 	return e;
 }
 
+/* What a file has that cannot be read is not known at all. */
+static enum err
+scan_file(struct shard_scan *s, unsigned from, unsigned to)
+{
+	enum err	e;
+
+	s->file = s->parts[from].file;
+	scan_mark(s, 1);
+	e = scan_parts(s, from, to, see_first);
+	if (e == E_OK)
+		e = scan_parts(s, from, to, see_second);
+	scan_mark(s, 0);
+	lasts_clear(&s->lasts);
+	if (e != E_DAMAGED && e != E_INTERNAL)
+		return e;
+	s->unread |= (uint64_t)1 << s->file;
+	return E_OK;
+}
+
 static enum err
 scan_files(struct shard_scan *s)
 {
@@ -290,10 +358,7 @@ scan_files(struct shard_scan *s)
 		for (n = 1; i + n < s->nparts &&
 		    s->parts[i + n].file == s->parts[i].file; n++)
 			;
-		e = scan_parts(s, i, i + n, see_first);
-		if (e == E_OK)
-			e = scan_parts(s, i, i + n, see_second);
-		lasts_clear(&s->lasts);
+		e = scan_file(s, i, i + n);
 	}
 	return e;
 }
@@ -381,8 +446,8 @@ scan_begin(struct shard_scan *s, struct shard *sh)
 }
 
 struct shard_scan *
-shard_scan_new(struct shard *sh, size_t head, void (*notify)(void *),
-    void *arg)
+shard_scan_new(struct shard *sh, size_t head, int ill,
+    void (*notify)(void *), void *arg)
 {
 	struct shard_scan	*s = calloc(1, sizeof(*s));
 
@@ -390,7 +455,9 @@ shard_scan_new(struct shard *sh, size_t head, void (*notify)(void *),
 		return NULL;
 	s->ops = sh->conf.ops;
 	s->io = sh->conf.io;
+	s->reading = sh->conf.reading;
 	s->head = head;
+	s->ill = ill;
 	s->notify = notify;
 	s->arg = arg;
 	STAILQ_INIT(&s->full);
@@ -427,7 +494,7 @@ scan_chunk(struct shard_scan *s)
 enum err
 shard_scan_next(struct shard_scan *s, struct scan_entry *x)
 {
-	uint32_t	 lens[2];
+	struct shown	 h;
 	const uint8_t	*p;
 	enum err	 e;
 
@@ -435,12 +502,14 @@ shard_scan_next(struct shard_scan *s, struct scan_entry *x)
 		if ((e = scan_chunk(s)) != E_OK)
 			return e;
 	p = s->taking->b + s->at;
-	memcpy(lens, p, sizeof(lens));
-	x->key = p + sizeof(lens);
-	x->keylen = lens[0];
+	memcpy(&h, p, sizeof(h));
+	x->key = p + sizeof(h);
+	x->keylen = h.keylen;
 	x->val = x->key + x->keylen;
-	x->vallen = lens[1];
-	s->at += sizeof(lens) + lens[0] + lens[1];
+	x->vallen = h.vallen;
+	x->how = (enum scan_how)h.how;
+	x->dead = h.kind == RECORD_DEAD;
+	s->at += sizeof(h) + h.keylen + h.vallen;
 	return E_OK;
 }
 
@@ -448,6 +517,17 @@ uint64_t
 shard_scan_bad(const struct shard_scan *s)
 {
 	return atomic_load(&s->bad);
+}
+
+uint64_t
+shard_scan_unread(struct shard_scan *s)
+{
+	uint64_t	files;
+
+	pthread_mutex_lock(&s->lock);
+	files = s->ended ? s->unread : 0;
+	pthread_mutex_unlock(&s->lock);
+	return files;
 }
 
 void

@@ -289,6 +289,7 @@ answers_fail(struct answers *an)
 	while (an->count > 0) {
 		h = answers_at(an, 0);
 		h->status = h->write ? E_UNSURE : E_READONLY;
+		h->r.score = 0;		/* what a move has moved, for one */
 		an->bytes -= h->r.vallen;
 		h->r.tablen = h->r.keylen = h->r.vallen = 0;
 		answers_leave(an);

@@ -223,6 +223,8 @@ links_pairs(struct links *l, const struct child_set *dial,
 
 	for (i = 0; i < dial->n; i++) {
 		for (j = 0; j < listen->n; j++) {
+			if (&dial->c[i] == &listen->c[j])
+				continue;
 			p = &l->pairs[l->n++];
 			p->links = l;
 			p->dial = &dial->c[i];
@@ -241,8 +243,8 @@ links_new(struct ev_loop *loop, const struct links_conf *conf)
 
 	for (k = 0; k < LINKS_KINDS; k++)
 		listen += conf->listen[k].n;
-	if (l == NULL || (l->pairs = calloc(conf->dial.n * listen + 1,
-	    sizeof(*l->pairs))) == NULL) {
+	if (l == NULL || (l->pairs = calloc(conf->dial.n * listen +
+	    conf->mesh.n * conf->mesh.n + 1, sizeof(*l->pairs))) == NULL) {
 		free(l);
 		return NULL;
 	}
@@ -250,6 +252,7 @@ links_new(struct ev_loop *loop, const struct links_conf *conf)
 	l->conf = *conf;
 	for (k = 0; k < LINKS_KINDS; k++)
 		links_pairs(l, &conf->dial, &conf->listen[k]);
+	links_pairs(l, &conf->mesh, &conf->mesh);
 	return l;
 }
 

@@ -1,6 +1,9 @@
 /*
- * links.h: the links between workers and those they ask, stores and routers:
- * one for each pair of READY children, offered to both ends, replaced when one end finds it broken.
+ * links.h: the links between those who ask and those who answer: from workers
+ * to stores and routers, and from each router to every other.  One for each
+ * pair of READY children, offered to both ends, replaced when one end finds it
+ * broken.  Who dials asks: two routers have two links, so that no answer ever
+ * waits behind a request of the same link.
  */
 #ifndef SUPERVISOR_LINKS_H
 #define SUPERVISOR_LINKS_H
@@ -20,6 +23,7 @@ struct links_conf {
 	size_t		 ring;		/* bytes; 0: no lanes */
 	struct child_set dial;		/* the ends that dial (workers) */
 	struct child_set listen[LINKS_KINDS]; /* that listen: stores, routers */
+	struct child_set mesh;		/* each dials all others (routers) */
 };
 
 struct links	*links_new(struct ev_loop *, const struct links_conf *);

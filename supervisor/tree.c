@@ -512,6 +512,7 @@ tree_open(struct tree *t)
 	lc.dial = group_set(t, TREE_WORKERS);
 	lc.listen[0] = group_set(t, TREE_STORES);
 	lc.listen[1] = group_set(t, TREE_ROUTERS);
+	lc.mesh = lc.listen[1];
 	t->links = links_new(t->loop, &lc);
 	t->seats = seats_new(t->loop, t->listen, lc.dial, lc.listen);
 	if (t->links == NULL || t->seats == NULL)

@@ -242,8 +242,8 @@ static const struct command {
 	    0, 1, ask_count, show_slow },
 	{ "tables", " [N]", "the largest tables and what is in them", 0, 1,
 	    ask_count, show_tables },
-	{ "restart", " worker|store [N]", "one, or all, one after the other",
-	    1, 2, ask_restart, show_restart },
+	{ "restart", " worker|store|router [N]",
+	    "one, or all, one after the other", 1, 2, ask_restart, show_restart },
 	{ "damage", " accept [store.N|router.N]",
 	    "what may have been lost is gone", 1, 2, ask_damage, show_damage },
 	{ "reload", "", "read the configuration again", 0, 0, ask_plain,
@@ -278,7 +278,7 @@ usage_print(FILE *f)
 	for (i = 0; i < COMMANDS; i++) {
 		snprintf(text, sizeof(text), "%s%s", commands[i].name,
 		    commands[i].args);
-		fprintf(f, "  %-34s%s\n", text, commands[i].help);
+		fprintf(f, "  %-34s %s\n", text, commands[i].help);
 	}
 }
 

@@ -88,7 +88,18 @@ ack(const char *queue, const char *token)
 enum err
 nack(const char *queue, const char *token, int64_t delay)
 {
-	return queue_nack(qs, str(queue), str(token), delay, &now, NULL);
+	struct queue_back	back = { .delay = delay };
+
+	return queue_nack(qs, str(queue), str(token), &back, &now, NULL);
+}
+
+/* Nobody has had it. */
+enum err
+unseen(const char *queue, const char *token)
+{
+	struct queue_back	back = { .unseen = 1 };
+
+	return queue_nack(qs, str(queue), str(token), &back, &now, NULL);
 }
 
 enum err

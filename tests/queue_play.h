@@ -27,6 +27,7 @@ enum err	put(const char *queue, const char *item);
 const char *get(const char *queue);
 enum err	ack(const char *queue, const char *token);
 enum err	nack(const char *queue, const char *token, int64_t delay);
+enum err	unseen(const char *queue, const char *token);
 enum err	set(const char *queue, unsigned mask, struct settings s,
 	    const char *dead);
 struct queue_stat	stat_of(const char *queue);

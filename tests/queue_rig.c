@@ -138,7 +138,8 @@ on_put(void *arg, const struct queue_key *k, struct queue_str head,
 		return e;
 	val = malloc(head.n + item.n + 1);
 	assert(val != NULL);
-	memcpy(val, head.p, head.n);
+	if (head.n > 0)
+		memcpy(val, head.p, head.n);
 	if (item.n > 0)
 		memcpy(val + head.n, item.p, item.n);
 	write_rec(g, k, val, head.n + item.n, mark);
@@ -185,6 +186,14 @@ on_id(void *arg)
 }
 
 static int
+on_doubt(void *arg, struct queue_str name)
+{
+	const struct rig	*g = arg;
+
+	return g->doubtful != 0 && name.p[0] == g->doubtful;
+}
+
+static int
 on_owns(void *arg, struct queue_str name)
 {
 	struct rig	*g = arg;
@@ -199,11 +208,22 @@ on_forward(void *arg, const struct queue_forward *f)
 
 	g->forwards++;
 	g->forward_id = f->id;
-	return E_PENDING;
+	return g->forward == NULL ? E_PENDING : g->forward(g, f);
+}
+
+static enum err
+on_reaches(void *arg, struct queue_str to, int ordered)
+{
+	struct rig	*g = arg;
+
+	assert(!on_owns(g, to));
+	(void)to, (void)ordered;
+	return g->reach;
 }
 
 const struct queue_ops rig_ops = {
-	on_put, on_del, on_get, on_id, on_owns, on_forward
+	on_put, on_del, on_get, on_id, on_doubt, on_owns, on_forward,
+	on_reaches
 };
 
 /* --- the whole --- */

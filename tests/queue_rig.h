@@ -39,8 +39,13 @@ struct rig {
 			    size_t len, uint64_t mark);
 	/* Names that begin with this character are another router's. */
 	char		 foreign;
+	/* Of names that begin with this one records may be damaged. */
+	char		 doubtful;
 	unsigned	 forwards;
 	uint64_t	 forward_id;
+	enum err	 reach;		/* what reaches says */
+	/* Where they go; NULL: they are counted only. */
+	enum err	(*forward)(struct rig *, const struct queue_forward *);
 	struct queue_conf conf;
 };
 

@@ -17,10 +17,11 @@
 static void
 test_errors(void)
 {
-	CU_ASSERT(E_OK == 0 && E_NOSPACE == 32 && E_MAX_ == 63 && E_PEER == 40 &&
+	CU_ASSERT(E_OK == 0 && E_NOSPACE == 32 && E_MAX_ == 64 && E_PEER == 40 &&
 	    E_ROLE == 45 && E_AUTHBUSY == 46);
 	CU_ASSERT_STRING_EQUAL(err_name(E_NOTFOUND), "E_NOTFOUND");
-	CU_ASSERT_STRING_EQUAL(err_text(E_NOTFOUND), "no such key");
+	CU_ASSERT_STRING_EQUAL(err_text(E_NOTFOUND),
+	    "no such key, item or message");
 	CU_ASSERT(err_http(E_NOTFOUND) == 404 && err_http(E_NOSPACE) == 507);
 	CU_ASSERT_STRING_EQUAL(err_name(E_MAX_), "E_?");
 	CU_ASSERT_STRING_EQUAL(err_name((enum err)-1), "E_?");

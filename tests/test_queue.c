@@ -347,6 +347,140 @@ test_many_wait(void)
 	free(all);
 }
 
+static int
+never(struct queue_taker *t)
+{
+	(void)t;
+	return 0;
+}
+
+/* Who cannot take anything when its turn comes is passed by. */
+static void
+test_not_ready(void)
+{
+	unsigned	i;
+
+	begin();
+	wait_all("q", 10000);
+	w[0].t.ready = w[1].t.ready = never;
+	put("q", "a");
+	for (i = 0; i < 2; i++)
+		CU_ASSERT(w[i].done && w[i].err == E_AGAIN && w[i].n == 0);
+	CU_ASSERT(queue_cancel(qs, &w[0].t) == 0);
+	CU_ASSERT(w[2].done && !w[3].done);
+	IS(w[2].got[0].item, "a");
+	CU_ASSERT(stat_of("q").waiting == 2);
+	w[3].t.ready = w[4].t.ready = never;
+	put("q", "b");
+	CU_ASSERT(w[3].err == E_AGAIN && w[4].err == E_AGAIN);
+	CU_ASSERT(stat_of("q").waiting == 0 && stat_of("q").ready[0] == 1);
+	IS(get("q"), "b");
+	CU_ASSERT(c.got[0].deliveries == 1);
+	finish();
+}
+
+#define STALE	1000u
+#define CROWD	300u
+
+static void
+put_stale(void)
+{
+	static struct queue_str	items[STALE];
+	struct queue_put	p = { items, STALE, 0, 1000, 0 };
+	unsigned		i, done;
+	uint64_t		mark = 0;
+
+	for (i = 0; i < STALE; i++)
+		items[i] = str("stale");
+	CU_ASSERT(queue_put(qs, str("q"), &p, &now, &done, &mark) == E_OK);
+	CU_ASSERT(done == STALE);
+}
+
+/* All that can be done without that time passes. */
+static void
+work_on(void)
+{
+	unsigned	n = 0;
+
+	while (queues_next(qs, &now) == 0 && n++ < 1000)
+		(void)queues_work(qs, &now);
+}
+
+/*
+ * Messages that expire while some wait for their turn are passed over in
+ * steps, with no rest between them as if storage had refused something.
+ */
+static void
+test_passed_over(void)
+{
+	struct client		*all = calloc(CROWD, sizeof(*all));
+	struct queues_total	 t;
+	unsigned		 i, served = 0;
+
+	begin();
+	for (i = 0; i < CROWD; i++) {
+		client_init(&all[i]);
+		all[i].t.wait = 3600000000;
+		CU_ASSERT(client_get(qs, "q", &all[i], &now) == E_OK);
+	}
+	put_stale();
+	for (i = 0; i < CROWD; i++)
+		served += all[i].done;
+	CU_ASSERT(served > 0 && served < CROWD);
+	now.wall += 2000;
+	put("q", "fresh");
+	work_on();
+	queues_total(qs, &t);
+	CU_ASSERT(t.expired == STALE - served && stat_of("q").ready[0] == 0);
+	CU_ASSERT(stat_of("q").waiting == CROWD - served - 1);
+	CU_ASSERT(all[served].done);
+	IS(all[served].got[0].item, "fresh");
+	finish();
+	free(all);
+}
+
+/* Who comes to much that is expired waits as the first, if it will wait. */
+static void
+test_behind_stale(void)
+{
+	begin();
+	put_stale();
+	now.wall += 2000;
+	put("q", "fresh");
+	client_init(&c);
+	CU_ASSERT(client_get(qs, "q", &c, &now) == E_OK);
+	CU_ASSERT(c.done && c.err == E_AGAIN);
+	c.t.wait = 1000000;
+	CU_ASSERT(client_get(qs, "q", &c, &now) == E_OK);
+	CU_ASSERT(!c.done && stat_of("q").waiting == 1);
+	work_on();
+	CU_ASSERT(c.done && c.err == E_OK);
+	IS(c.got[0].item, "fresh");
+	finish();
+}
+
+/* A refusal of storage is another thing: then all work rests. */
+static void
+test_refused_behind(void)
+{
+	begin();
+	put_stale();
+	now.wall += 2000;
+	put("q", "fresh");
+	client_init(&c);
+	c.t.wait = 1000000;
+	CU_ASSERT(client_get(qs, "q", &c, &now) == E_OK && !c.done);
+	g.fail_in = 1;
+	g.fail_many = 1;
+	g.fail_with = E_AGAIN;
+	work_on();
+	CU_ASSERT(!c.done && queues_next(qs, &now) > 0);
+	now.mono.us += 50000;
+	work_on();
+	CU_ASSERT(c.done && c.err == E_OK);
+	finish();
+}
+
 static const CU_TestInfo tests[] = {
 	{ "order", test_order },
 	{ "params", test_params },
@@ -359,6 +493,10 @@ static const CU_TestInfo tests[] = {
 	{ "wait for the other kind", test_wait_kind },
 	{ "count", test_count },
 	{ "many wait", test_many_wait },
+	{ "not ready", test_not_ready },
+	{ "passed over", test_passed_over },
+	{ "behind stale ones", test_behind_stale },
+	{ "refused behind stale ones", test_refused_behind },
 	CU_TEST_INFO_NULL
 };
 

@@ -40,33 +40,54 @@ test_dead(void)
 	finish();
 }
 
+/* What nobody had does not count, over a start neither, logged or not. */
 static void
-test_forward(void)
+test_unseen(void)
 {
-	struct settings		s = { .maxdeliver = 1 };
-	struct queues_total	t;
-	uint64_t		first;
+	struct settings	s = { .maxdeliver = 1 };
+	char		token[TOKEN_MAX + 1];
+	unsigned	i;
 
 	begin();
-	g.foreign = 'f';
-	set("q", SET_MAXDELIVER | SET_DEAD, s, "far");
+	CU_ASSERT(set("q", SET_MAXDELIVER | SET_DEAD, s, "dead") == E_OK);
 	put("q", "a");
+	for (i = 0; i < 6; i++) {
+		c.t.autoack = i % 2 == 0;
+		IS(get("q"), "a");
+		CU_ASSERT(c.got[0].deliveries == 1);
+		snprintf(token, sizeof(token), "%s", c.got[0].token);
+		CU_ASSERT(unseen("q", token) == E_OK);
+		CU_ASSERT(unseen("q", token) == E_TOKEN);
+		CU_ASSERT(stat_of("q").ready[0] == 1);
+		if (i == 3)
+			again(g.mark);
+	}
+	IS(get("dead"), "");
+	IS(get("q"), "a");		/* this one counts */
+	CU_ASSERT(c.got[0].deliveries == 1 &&
+	    nack("q", c.got[0].token, 0) == E_OK);
+	IS(get("dead"), "a");
+	finish();
+}
+
+/* What was out without a record is lent anew after a start. */
+static void
+test_unseen_before(void)
+{
+	char	token[TOKEN_MAX + 1];
+
+	begin();
+	put("q", "a");
+	c.t.autoack = 1;
 	IS(get("q"), "a");
-	CU_ASSERT(nack("q", c.got[0].token, 0) == E_OK);
-	CU_ASSERT(g.forwards == 1 && stat_of("q").delayed == 1);
-	first = g.forward_id;
-	queue_forwarded(qs, str("q"), 0, first, E_TIMEOUT, &now, NULL);
-	later(999);
-	CU_ASSERT(g.forwards == 1);
-	later(1);
-	CU_ASSERT(g.forwards == 2 && g.forward_id == first);
-	later(30000);			/* no word came at all */
-	CU_ASSERT(g.forwards == 3);
-	queue_forwarded(qs, str("q"), 0, first, E_OK, &now, NULL);
-	queue_forwarded(qs, str("q"), 0, first, E_OK, &now, NULL);
-	CU_ASSERT(stat_of("q").delayed == 0 && rig_count(&g, 'M') == 0);
-	queues_total(qs, &t);
-	CU_ASSERT(t.dead == 1 && t.messages == 0);
+	snprintf(token, sizeof(token), "%s", c.got[0].token);
+	again(g.mark);
+	c.t.autoack = 1;
+	IS(get("q"), "a");
+	CU_ASSERT(unseen("q", token) == E_TOKEN && nack("q", token, 0) ==
+	    E_TOKEN);
+	CU_ASSERT(stat_of("q").unacked == 1);
+	CU_ASSERT(ack("q", token) == E_OK);
 	finish();
 }
 
@@ -77,8 +98,8 @@ test_dead_fails(void)
 	uint64_t	at;
 
 	begin();
-	topic_pub(qs, str("topic"), str("x"), -1, 1000, &now, &at, NULL);
 	set("q", SET_MAXDELIVER | SET_DEAD, s, "topic");
+	topic_pub(qs, str("topic"), str("x"), -1, 1000, &now, &at, NULL);
 	put("q", "a");
 	IS(get("q"), "a");
 	CU_ASSERT(nack("q", c.got[0].token, 0) == E_OK);
@@ -101,6 +122,57 @@ test_dead_fails(void)
 	IS(get("dead"), "b");
 	IS(get("dead"), "");
 	CU_ASSERT(stat_of("q").delayed == 0 && rig_count(&g, 'M') == 2);
+	finish();
+}
+
+/* What cannot be read now is not made worse: what belongs to it stays. */
+static void
+test_doubt(void)
+{
+	struct settings		 s = { .maxdeliver = 7 };
+	struct queue_key	 k;
+	struct queue_str	 none = { NULL, 0 };
+	struct rig_rec		*r;
+	uint8_t			 key[RIG_KEY], val[64];
+	size_t			 n;
+	uint64_t		 mark = 0, at;
+
+	begin();
+	set("q", SET_MAXDELIVER, s, "dead");
+	put("q", "a");
+	IS(get("q"), "a");
+	CU_ASSERT(nack("q", c.got[0].token, 0) == E_OK);
+	k = (struct queue_key){ QUEUE_MESSAGE, str("q"), { key, 9 } };
+	form_message_key(key, 0, c.got[0].id);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(r = rig_find(&g, &k));
+	n = r->vallen;
+	memcpy(val, r->val, n);
+	rig_ops.del(&g, &k, &mark);	/* as one that fails its checksum */
+	g.doubtful = 'q';
+	again(g.mark);
+	later(1000);
+	IS(get("q"), "");
+	put("q", "b");
+	IS(get("q"), "b");
+	CU_ASSERT(ack("q", c.got[0].token) == E_OK);
+	CU_ASSERT(rig_count(&g, 'D') == 1);
+	rig_ops.put(&g, &k, none, (struct queue_str){ val, n }, &mark);
+	g.doubtful = 0;
+	again(g.mark);
+	IS(get("q"), "a");
+	CU_ASSERT(c.got[0].deliveries == 2);
+	/* The number of an item that cannot be read is not given again. */
+	topic_pub(qs, str("topic"), str("x"), -1, 1000, &now, &at, NULL);
+	queues_stop(qs);
+	queues_free(qs);
+	qs = rig_start(&g, &now, 1, 1);
+	form_item_key(key, 7);
+	k = (struct queue_key){ QUEUE_ITEM, str("topic"), { key, 8 } };
+	CU_ASSERT(queues_feed_ill(qs, &k) == E_OK);
+	queues_feed_done(qs, &now);
+	rig_work(qs, &now);
+	CU_ASSERT(topic_pub(qs, str("topic"), str("y"), -1, 1000, &now, &at,
+	    NULL) == E_OK && at == 8);
 	finish();
 }
 
@@ -575,7 +647,8 @@ test_save(void)
 
 static const CU_TestInfo tests[] = {
 	{ "dead letters", test_dead },
-	{ "forward", test_forward },
+	{ "doubt", test_doubt },
+	{ "unseen", test_unseen }, { "unseen before", test_unseen_before },
 	{ "dead letters fail", test_dead_fails },
 	{ "settings lost", test_settings_lost },
 	{ "purge", test_purge },

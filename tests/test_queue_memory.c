@@ -105,7 +105,7 @@ on_id(void *arg)
 }
 
 static const struct queue_ops	ops = {
-	on_put, on_del, on_get, on_id, NULL, NULL
+	.put = on_put, .del = on_del, .get = on_get, .id = on_id,
 };
 
 /* --- */

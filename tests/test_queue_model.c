@@ -231,29 +231,42 @@ do_ack(void)
 	promise(mark, 0, 0, was.id);
 }
 
+/* Which delivery it is from. */
+static unsigned long
+attempt_of(const char *token)
+{
+	return strtoul(strchr(token, '.') + 1, NULL, 16);
+}
+
 static void
 do_nack(void)
 {
 	struct inst	*m = any_out(), was;
 	uint64_t	 mark = 0;
-	int64_t		 delay = rig_rnd(2) ? 0 : 1 + (int64_t)rig_rnd(9000);
-	int		 old, dead;
+	struct queue_back back = { rig_rnd(2) ? 0 : 1 + (int64_t)rig_rnd(9000),
+				    rig_rnd(3) == 0 };
+	int		 old, dead, wanted;
 	enum err	 e;
 
 	if (m == NULL)
 		return;
 	was = *m;
-	old = was.older[0] != '\0' && rig_rnd(4) == 0;
-	dead = is_dead(m);
+	/* An attempt that did not count left its number to the next one. */
+	old = was.older[0] != '\0' && attempt_of(was.older) !=
+	    attempt_of(was.token) && rig_rnd(4) == 0;
+	dead = is_dead(m) && !back.unseen;
+	wanted = was.st == OUT && !old && !dead && waiters[was.q] != NULL &&
+	    back.delay == 0;
 	op = NACK;
 	if (!dead && pick(was.q) == NULL && waiters[was.q] == NULL)
 		inject();
 	/* A waiter may have it before the call returns. */
-	if (was.st == OUT && !old && !dead && waiters[was.q] != NULL &&
-	    delay == 0)
+	if (wanted) {
 		m->st = READY;
+		m->tries -= (unsigned)back.unseen;
+	}
 	e = queue_nack(qs, name(was.q), str(old ? was.older : was.token),
-	    delay, &now, &mark);
+	    &back, &now, &mark);
 	if (refused(e)) {
 		CHECK(m->st == was.st);
 		return;
@@ -262,11 +275,11 @@ do_nack(void)
 		CHECK(e == (set[was.q].exists ? E_TOKEN : E_QUEUE));
 	else
 		CHECK(e == E_OK);
-	if (e != E_OK || dead || m->st == NONE || m->tries != was.tries ||
-	    m->id != was.id)
+	if (e != E_OK || dead || wanted)
 		return;
-	m->st = delay == 0 ? READY : LATER;
-	m->due = delay == 0 ? 0 : now.wall + delay;
+	m->st = back.delay == 0 ? READY : LATER;
+	m->due = back.delay == 0 ? 0 : now.wall + back.delay;
+	m->tries -= (unsigned)back.unseen;
 }
 
 static void

@@ -6,6 +6,7 @@
 
 #include "queue/band.h"
 #include "queue/form.h"
+#include "queue/parked.h"
 #include "queue/seen.h"
 #include "queue/settings.h"
 #include "queue/token.h"
@@ -58,6 +59,43 @@ test_heap(void)
 		    heap_top(&h)->key != least_of(n);
 	}
 	CU_ASSERT(wrong == 0);
+	heap_free(&h);
+}
+
+/* --- who waits --- */
+
+static void
+test_parked(void)
+{
+	struct heap	 h = { NULL, 0, 0 };
+	struct parking	 a, b;
+	struct parked	 p[4], *late;
+	unsigned	 i;
+
+	parking_init(&a, NULL, &h);
+	parking_init(&b, NULL, &h);
+	CU_ASSERT(parking_first(&a) == NULL && heap_reserve(&h, 4) == 0);
+	for (i = 0; i < 4; i++) {
+		parked_init(&p[i]);
+		CU_ASSERT(p[i].at == NULL);
+		parked_add(i == 3 ? &b : &a, &p[i], 40 - 10 * (int64_t)i);
+	}
+	CU_ASSERT(a.n == 3 && b.n == 1 && h.n == 4 && p[3].at == &b);
+	CU_ASSERT(parking_first(&a) == &p[0] && parking_first(&b) == &p[3]);
+	CU_ASSERT(parked_late(&h, (mono_t){ 9 }) == NULL);
+	late = parked_late(&h, (mono_t){ 20 });	/* the most overdue first */
+	CU_ASSERT(late == &p[3]);
+	parked_del(late);
+	CU_ASSERT(p[3].at == NULL && b.n == 0 && parking_first(&b) == NULL);
+	CU_ASSERT(parked_late(&h, (mono_t){ 20 }) == &p[2]);
+	parked_del(&p[0]);
+	CU_ASSERT(parking_first(&a) == &p[1] && a.n == 2);
+	parked_add(&a, &p[0], 5);		/* the last again */
+	CU_ASSERT(parking_first(&a) == &p[1]);
+	CU_ASSERT(parked_late(&h, (mono_t){ 20 }) == &p[0]);
+	parked_del(&p[1]);
+	parked_del(&p[2]);
+	CU_ASSERT(parking_first(&a) == &p[0] && h.n == 1);
 	heap_free(&h);
 }
 
@@ -421,6 +459,7 @@ test_seen(void)
 
 static const CU_TestInfo tests[] = {
 	{ "heap", test_heap },
+	{ "parked", test_parked },
 	{ "band", test_band },
 	{ "lease", test_lease },
 	{ "token", test_token },

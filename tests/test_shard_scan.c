@@ -4,6 +4,7 @@
  * compactions and restarts, while writes go on; numbers grow over restarts;
  * names come back.
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "proto/slot.h"
@@ -61,16 +62,6 @@ world_open(const struct engine_ops *ops)
 	open_shard(1);
 }
 
-static void
-turn(void)
-{
-	shard_turn(w.s);
-	shard_work(w.s);
-	shard_kick(w.s);
-	usleep(20);
-	shard_poll(w.s);
-}
-
 static struct shard_key
 key_of(unsigned n, uint8_t key[4])
 {
@@ -94,7 +85,7 @@ change(unsigned n, int gone)
 
 	w.next++;
 	while ((e = shard_room(w.s, k.slot, 4096)) == E_AGAIN)
-		turn();
+		shard_loop(w.s);
 	CU_ASSERT_EQUAL_FATAL(e, E_OK);
 	e = gone ? shard_del(w.s, &k, &(struct shard_write){ .ver = 0 }, &r) :
 	    shard_put(w.s, &k, &x, &r);
@@ -108,9 +99,9 @@ churn(unsigned n)
 	while (n-- > 0) {
 		change(draw(KEYS), draw(3) == 0);
 		if (n % 64 == 0)
-			turn();
+			shard_loop(w.s);
 	}
-	turn();
+	shard_loop(w.s);
 }
 
 static void
@@ -149,7 +140,7 @@ scan(int busy)
 
 	memset(w.seen, 0, sizeof(w.seen));
 	memcpy(before, w.state, sizeof(before));
-	s = shard_scan_new(w.s, HEAD, quiet, NULL);
+	s = shard_scan_new(w.s, HEAD, 0, quiet, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
 	while ((e = shard_scan_next(s, &x)) == E_OK || e == E_PENDING) {
 		if (e == E_OK)
@@ -233,11 +224,224 @@ test_dropped(void)
 
 	world_open(&engine_tkrzw);
 	churn(6000);
-	s = shard_scan_new(w.s, HEAD, quiet, NULL);
+	s = shard_scan_new(w.s, HEAD, 0, quiet, NULL);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
 	while (shard_scan_next(s, &x) == E_PENDING)
 		usleep(100);
 	shard_scan_free(s);
+	shard_close(w.s, 1);
+	shard_drop(w.base);
+}
+
+/* --- what is damaged --- */
+
+#define SOME	300u
+
+/* Bytes of a file of this shard, from where what stands there begins. */
+struct spot {
+	char		 path[300];
+	off_t		 at;
+	uint8_t		 old[8];
+};
+
+static int
+spot_find(struct spot *x, const char *path, const uint8_t *what, size_t n)
+{
+	static uint8_t	 b[8 << 20];
+	int		 fd = open(path, O_RDONLY);
+	ssize_t		 len;
+	uint8_t		*p;
+
+	CU_ASSERT_FATAL(fd != -1);
+	len = pread(fd, b, sizeof(b), 0);
+	close(fd);
+	CU_ASSERT_FATAL(len > 0 && (size_t)len < sizeof(b));
+	if ((p = memmem(b, (size_t)len, what, n)) == NULL)
+		return 0;
+	snprintf(x->path, sizeof(x->path), "%s", path);
+	x->at = p - b + (off_t)n;
+	memcpy(x->old, p + n, sizeof(x->old));
+	return 1;
+}
+
+/* The checksum of a record: it stands behind the key. */
+static struct spot
+spot_of(unsigned n)
+{
+	uint8_t			key[4], ekey[64];
+	struct shard_key	k = key_of(n, key);
+	struct spot		x = { .at = 0 };
+	char			path[200];
+	size_t			len = record_key_len(k.tablen, k.keylen);
+
+	record_key_put(ekey, k.type, k.tab, k.tablen, k.key, k.keylen);
+	snprintf(path, sizeof(path), "%s/data.%u.1.tkh", w.dir,
+	    k.slot % FILES);
+	CU_ASSERT_FATAL(spot_find(&x, path, ekey, len));
+	return x;
+}
+
+static void
+spot_write(const struct spot *x, const void *p)
+{
+	int	fd = open(x->path, O_WRONLY);
+
+	CU_ASSERT_FATAL(fd != -1);
+	CU_ASSERT_EQUAL(pwrite(fd, p, 8, x->at), 8);
+	close(fd);
+}
+
+static void
+spoil(unsigned n, int doubt)
+{
+	struct spot	x = spot_of(n);
+	uint8_t		p[8];
+
+	memcpy(p, x.old, sizeof(p));
+	if (doubt)
+		record_doubt(p);
+	else
+		p[3] ^= 16;
+	spot_write(&x, p);
+}
+
+static unsigned
+expect(unsigned n)
+{
+	return n % 7 == 0 ? SCAN_DOUBT : n % 7 == 1 ? SCAN_BAD : SCAN_WHOLE;
+}
+
+static void
+take_ill(const struct scan_entry *x, int ill)
+{
+	unsigned	n, v;
+
+	memcpy(&n, x->key + x->keylen - 4, sizeof(n));
+	CU_ASSERT_FATAL(n < SOME && w.seen[n]++ == 0);
+	CU_ASSERT(x->how == expect(n));
+	if (x->how == SCAN_WHOLE) {
+		CU_ASSERT(!ill && x->vallen == HEAD && !x->dead);
+		return;
+	}
+	if (x->how == SCAN_BAD || !ill || x->dead) {
+		CU_ASSERT_EQUAL(x->vallen, 0);
+	} else {
+		CU_ASSERT_FATAL(x->vallen > HEAD);	/* all of it */
+		memcpy(&v, x->val, sizeof(v));
+		CU_ASSERT_EQUAL(v, w.state[n]);
+	}
+	CU_ASSERT(x->how == SCAN_BAD || x->dead == (w.state[n] == 0));
+}
+
+/* How many it shows. */
+static unsigned
+scan_ill(int ill)
+{
+	struct shard_scan	*s;
+	struct scan_entry	 x;
+	unsigned		 n = 0;
+	enum err		 e;
+
+	memset(w.seen, 0, sizeof(w.seen));
+	s = shard_scan_new(w.s, HEAD, ill, quiet, NULL);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	while ((e = shard_scan_next(s, &x)) == E_OK || e == E_PENDING) {
+		if (e == E_OK)
+			take_ill(&x, ill);
+		else
+			usleep(100);
+		n += e == E_OK;
+	}
+	CU_ASSERT(e == E_NOTFOUND && shard_scan_unread(s) == 0);
+	shard_scan_free(s);
+	return n;
+}
+
+/* The same where nothing is spoilt. */
+static unsigned
+scan_whole(uint64_t unread)
+{
+	struct shard_scan	*s = shard_scan_new(w.s, HEAD, 0, quiet, NULL);
+	struct scan_entry	 x;
+	unsigned		 n = 0;
+	enum err		 e;
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+	while ((e = shard_scan_next(s, &x)) == E_OK || e == E_PENDING)
+		n += e == E_OK && x.how == SCAN_WHOLE;
+	CU_ASSERT(e == E_NOTFOUND && shard_scan_unread(s) == unread);
+	shard_scan_free(s);
+	return n;
+}
+
+static void
+make_some(void)
+{
+	uint8_t			key[4], val[20] = { 0 };
+	struct shard_write	x = { .val = val, .vallen = sizeof(val) };
+	struct shard_result	r;
+	struct shard_key	k;
+	unsigned		n;
+
+	for (n = 0; n < SOME; n++) {
+		k = key_of(n, key);
+		w.state[n] = n % 14 == 0 ? 0 : n + 1;
+		memcpy(val, &w.state[n], sizeof(w.state[n]));
+		while (shard_room(w.s, k.slot, 4096) == E_AGAIN)
+			shard_loop(w.s);
+		CU_ASSERT_EQUAL_FATAL(shard_put(w.s, &k, &x, &r), E_OK);
+		shard_loop(w.s);
+	}
+}
+
+/* Those in doubt are told from those that are damaged; all of them by key. */
+static void
+test_ill(void)
+{
+	uint8_t			key[4];
+	struct shard_key	k;
+	struct shard_result	r;
+	struct shard_write	any = { .ver = 0 };
+	unsigned		n;
+
+	world_open(&engine_tkrzw);
+	make_some();
+	for (n = 0; n < SOME; n++) {
+		k = key_of(n, key);
+		if (w.state[n] == 0)
+			CU_ASSERT_EQUAL(shard_del(w.s, &k, &any, &r), E_OK);
+	}
+	shard_loop(w.s);
+	for (n = 0; n < SOME; n++)
+		if (w.state[n] != 0 && expect(n) != SCAN_WHOLE)
+			spoil(n, expect(n) == SCAN_DOUBT);
+	CU_ASSERT_EQUAL(scan_ill(0), SOME - (SOME + 13) / 14);
+	CU_ASSERT_EQUAL(scan_ill(1), (SOME + 6) / 7 + (SOME + 5) / 7 -
+	    (SOME + 13) / 14);
+	shard_close(w.s, 0);
+	shard_drop(w.base);
+}
+
+/* The others are shown; it can be read again when it can. */
+static void
+test_unread(void)
+{
+	struct spot	x = { .at = 0 };
+	char		path[200];
+	unsigned	n, there;
+
+	world_open(&engine_tkrzw);
+	make_some();
+	there = SOME;
+	snprintf(path, sizeof(path), "%s/data.1.1.tkh", w.dir);
+	CU_ASSERT_FATAL(spot_find(&x, path, (const uint8_t *)"Tkrz", 4));
+	spot_write(&x, "gone    ");
+	for (n = 0; n < SOME; n++)
+		if (key_of(n, (uint8_t[4]){ 0 }).slot % FILES == 1)
+			there--;
+	CU_ASSERT_EQUAL(scan_whole(2), there);
+	spot_write(&x, x.old);
+	CU_ASSERT_EQUAL(scan_whole(0), SOME);
 	shard_close(w.s, 1);
 	shard_drop(w.base);
 }
@@ -262,7 +466,7 @@ settings(const char *name, int gone)
 	struct shard_result	r;
 
 	while (shard_room(w.s, k.slot, 4096) == E_AGAIN)
-		turn();
+		shard_loop(w.s);
 	CU_ASSERT_EQUAL(gone ? shard_del(w.s, &k, &x, &r) :
 	    shard_put(w.s, &k, &x, &r), E_OK);
 }
@@ -285,7 +489,7 @@ test_names(void)
 	settings("q2", 0);
 	settings("q3", 0);
 	settings("q3", 1);
-	turn();
+	shard_loop(w.s);
 	names_are("q1q2", "q2q1");
 	restart(0);
 	names_are("q1q2", "q2q1");
@@ -300,6 +504,7 @@ static const CU_TestInfo tests[] = {
 	{ "scans, memory", test_mem },
 	{ "dropped", test_dropped },
 	{ "names", test_names },
+	{ "ill", test_ill }, { "unread", test_unread },
 	CU_TEST_INFO_NULL
 };
 

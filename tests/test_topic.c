@@ -359,6 +359,36 @@ test_many(void)
 	free(all);
 }
 
+/* An item is read once for those who ask one after the other. */
+static void
+test_kept_item(void)
+{
+	struct reader	x;
+	uint64_t	reads;
+
+	begin();
+	pub("a", -1, 5000);
+	pub("b", -1, 5000);
+	IS(at(1), "a");
+	reads = g.reads;
+	IS(at(1), "a");
+	CU_ASSERT(g.reads == reads);
+	IS(at(2), "b");
+	IS(at(1), "a");
+	CU_ASSERT(g.reads == reads + 2);
+	CU_ASSERT(topic_pub(qs, str("u"), str("c"), 1, 5000, &now,
+	    &(uint64_t){ 0 }, NULL) == E_OK);
+	CU_ASSERT(sub(&x, "u", 1, 0) == E_OK);
+	IS(x.item, "c");		/* of another topic */
+	IS(at(1), "a");
+	later(5000);
+	IS(at(1), "404");
+	pub("d", 1, 5000);
+	again();
+	IS(at(3), "d");
+	finish();
+}
+
 static const CU_TestInfo tests[] = {
 	{ "window", test_window },
 	{ "index", test_index },
@@ -370,6 +400,7 @@ static const CU_TestInfo tests[] = {
 	{ "wait", test_wait },
 	{ "kind", test_kind },
 	{ "many", test_many },
+	{ "kept item", test_kept_item },
 	CU_TEST_INFO_NULL
 };
 

@@ -150,7 +150,7 @@ respond(struct request *r, int http, struct MHD_Response *resp, size_t bytes)
 	count(r, http, bytes);
 	r->state = RS_ANSWERED;
 	if (http != MHD_HTTP_OK)
-		receipt_settle(r, 0);	/* what it took is not in here */
+		receipt_settle(r, RECEIPT_UNSEEN);	/* not in here */
 	if (r->at->tls != NULL && bytes != 0 && r->method != M_HEAD &&
 	    !r->streamed)
 		tls_hold(r->at);
@@ -275,11 +275,19 @@ int
 answer_made(struct request *r, uint8_t *body, size_t n, const char *type,
     const char *const *headers)
 {
-	struct MHD_Response	*resp;
-	struct head		 h;
+	struct MHD_Response	*resp = value_own(r, body, n);
 
-	if ((resp = value_own(r, body, n)) == NULL)
+	if (resp == NULL)
 		return answer_unmade(r);
+	return answer_with(r, resp, n, type, headers);
+}
+
+int
+answer_with(struct request *r, struct MHD_Response *resp, size_t n,
+    const char *type, const char *const *headers)
+{
+	struct head	h;
+
 	head_init(&h, r, E_OK);
 	if (type != NULL)
 		header_add(resp, "Content-Type", type);

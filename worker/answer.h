@@ -13,6 +13,7 @@
 
 struct request;
 struct frame;
+struct MHD_Response;
 
 /*
  * What a store says of the damage that it met (E_DAMAGED), fit for a header:
@@ -32,6 +33,9 @@ int	 answer_reply(struct request *, const struct frame *);
  * that counts against the budget; type and headers: see plan_done.
  */
 int	 answer_made(struct request *, uint8_t *body, size_t n,
+	    const char *type, const char *const *headers);
+/* The same with a response of its own (value_plain), taken over. */
+int	 answer_with(struct request *, struct MHD_Response *, size_t n,
 	    const char *type, const char *const *headers);
 /* The constant text of the request's path, or what it makes up (/metrics). */
 int	 answer_text(struct request *);

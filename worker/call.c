@@ -9,6 +9,7 @@
 #include "worker/plan_impl.h"
 #include "worker/queue.h"
 #include "worker/single.h"
+#include "worker/tell.h"
 #include "worker/worker.h"
 
 /* The store's deadline ends before ours: by 100 ms, or a quarter of a short one. */
@@ -109,8 +110,13 @@ call_drop(struct call *c)
 void
 call_tell(struct worker *w, unsigned to, struct frame *f)
 {
-	struct link	*link = call_link(w, to);
+	struct link	*link;
 
+	if (to & TO_ROUTER) {
+		tell(w->tells, to & ~TO_ROUTER, f, w->deadline_us);
+		return;
+	}
+	link = call_link(w, to);
 	f->id = 0;
 	f->deadline = frame_deadline(mono_add(mono_now(), w->deadline_us));
 	if (link != NULL)
@@ -201,6 +207,7 @@ retry_round(struct worker *w)
 void
 calls_retry(struct worker *w)
 {
+	tells_retry(w->tells, w->deadline_us);
 	while (retry_round(w))
 		;
 }

@@ -42,7 +42,10 @@ struct call {
 enum err	 call_send(struct call *, unsigned to, struct frame *f);
 /* Nobody waits for its answer any more. */
 void		 call_drop(struct call *);
-/* A message whose answer nobody waits for, and which may be lost. */
+/*
+ * A message whose answer nobody waits for.  One to a store may be lost, those
+ * to routers are kept (tell.h).
+ */
 void		 call_tell(struct worker *, unsigned to, struct frame *);
 
 /* A reply (the handler of the messages of stores and routers). */

@@ -63,7 +63,7 @@ request_free(struct request *r)
 		plan_forget(r);
 	else
 		call_drop(&r->call);
-	receipt_settle(r, 0);
+	receipt_settle(r, RECEIPT_CUT);
 	if (r->stands)
 		r->l->standing--;
 	body_free(r);
@@ -196,7 +196,9 @@ http_on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
 		answer_raw(r, r->urilen > LISTENER_POOL / 2 ? E_URI :
 		    E_HEADERS);
 	r->l->moved = 1;
-	receipt_settle(r, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+	receipt_settle(r, code == MHD_REQUEST_TERMINATED_COMPLETED_OK ?
+	    RECEIPT_OUT : r->state == RS_ANSWERED ? RECEIPT_CUT :
+	    RECEIPT_UNSEEN);
 	connection_quiet(r->w, r->at);
 	request_free(r);
 	*con_cls = NULL;
@@ -497,7 +499,8 @@ request_run(struct request *r)
 		return request_finish(r, e, detail);
 	if (r->path->act == ACT_STATUS && (r->w->nup < r->w->nstores ||
 	    r->w->nrup < r->w->nrouters))
-		e = E_NOTREADY;
+		e = r->path == &path_table[PATH_AUTOST] ? E_PARTLY :
+		    E_NOTREADY;
 	else if (path_asks(r->path))
 		return request_ask(r);
 	return request_finish(r, e, NULL);

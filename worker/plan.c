@@ -239,3 +239,15 @@ plan_done(struct request *r, uint8_t *body, size_t n, const char *type,
 	(void)answer_made(r, body, n, type, headers);
 	plan_leave(p);
 }
+
+void
+plan_value(struct request *r, struct MHD_Response *resp, size_t n,
+    const char *type, const char *const *headers)
+{
+	struct plan	*p = r->plan;
+
+	p->busy++;
+	plan_end(p);
+	(void)answer_with(r, resp, n, type, headers);
+	plan_leave(p);
+}

@@ -61,6 +61,9 @@ void		 plan_fail(struct request *, enum err, const char *detail);
 void		 plan_done(struct request *, uint8_t *body, size_t n,
 		    const char *type, const char *const *headers);
 
+/* As plan_done, with a response of n bytes (value_plain), taken over. */
+void		 plan_value(struct request *, struct MHD_Response *, size_t n,
+		    const char *type, const char *const *headers);
 /* As plan_fail, with headers of its own. */
 void		 plan_refuse(struct request *, enum err, const char *detail,
 		    const char *const *headers);

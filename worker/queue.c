@@ -14,6 +14,7 @@
 #include "worker/brief.h"
 #include "worker/queue.h"
 #include "worker/receipt.h"
+#include "worker/value.h"
 #include "worker/worker.h"
 
 #define TOKEN_TEXT	(QUEUE_TOKEN_MAX + 1)
@@ -114,27 +115,18 @@ queue_start(struct request *r, const char **detail)
 
 /* --- answers --- */
 
-static uint8_t *
-copy_of(const struct frame *f)
-{
-	uint8_t	*p = malloc(f->vallen == 0 ? 1 : f->vallen);
-
-	if (p != NULL)
-		memcpy(p, f->val, f->vallen);
-	return p;
-}
-
-/* 200 with the value. */
+/* 200 with the value; without room for it the receipt gives it back. */
 static void
 value_done(struct request *r, const struct frame *f,
     const char *const *headers)
 {
-	uint8_t	*p = copy_of(f);
+	struct MHD_Response	*resp = value_plain(r, f,
+				    f->msg == MSG_TOPIC_SUB);
 
-	if (p == NULL)
+	if (resp == NULL)
 		plan_fail(r, E_NOMEM, NULL);
 	else
-		plan_done(r, p, f->vallen, "text/plain", headers);
+		plan_value(r, resp, f->vallen, "text/plain", headers);
 }
 
 static void
@@ -227,9 +219,10 @@ get_reply(struct request *r, struct asked *a, const struct frame *f)
 		redirect(r, "/get");
 		return;
 	}
-	if (a->automatic &&
-	    (r->receipt = receipt_new(a->router, f, a->many)) == NULL) {
-		plan_fail(r, E_NOMEM, NULL);	/* it comes again */
+	r->receipt = receipt_new(a->router, f, a->many, a->automatic);
+	if (r->receipt == NULL) {
+		receipt_return(r->w, a->router, f);
+		plan_fail(r, E_NOMEM, NULL);
 		return;
 	}
 	if (a->many) {
@@ -254,8 +247,9 @@ claim_reply(struct request *r, struct asked *a, const struct frame *f)
 	token[f->keylen] = '\0';
 	memcpy(queue, f->tab, f->tablen);
 	queue[f->tablen] = '\0';
-	if ((r->receipt = receipt_new(a->router, f, 0)) == NULL) {
-		plan_fail(r, E_NOMEM, NULL);	/* its time-out goes on */
+	if ((r->receipt = receipt_new(a->router, f, 0, 0)) == NULL) {
+		receipt_return(r->w, a->router, f);
+		plan_fail(r, E_NOMEM, NULL);
 		return;
 	}
 	value_done(r, f, headers);
@@ -401,6 +395,17 @@ ok_reply(struct request *r, struct asked *a, const struct frame *f)
 	}
 }
 
+/* Some have gone, and why not all. */
+static void
+moved_reply(struct request *r, const struct frame *f)
+{
+	char		 text[24];
+	const char	*headers[] = { "Moved", text, NULL };
+
+	(void)snprintf(text, sizeof(text), "%lld", (long long)f->score);
+	plan_refuse(r, (enum err)f->status, NULL, headers);
+}
+
 /* The window of a topic, which the router has as text. */
 static void
 window_reply(struct request *r, const struct frame *f)
@@ -415,13 +420,16 @@ window_reply(struct request *r, const struct frame *f)
 }
 
 static void
-refusal(struct request *r, const struct asked *a, enum err e)
+refusal(struct request *r, const struct asked *a, enum err e,
+    const char *detail)
 {
 	int	task = a->f.msg == MSG_TASK_ASK || a->f.msg == MSG_TASK_CLAIM;
 
 	if (e == E_FULL && task)
 		e = E_TASKS_FULL;
-	plan_refuse(r, e, NULL, queue_refusal(r));
+	if (detail == NULL)
+		detail = queue_why(a, e);
+	plan_refuse(r, e, detail, queue_refusal(r));
 }
 
 /* What an answer gave goes back. */
@@ -448,6 +456,7 @@ queue_reply(struct request *r, unsigned part, const struct frame *f)
 {
 	struct asked	*a = r->plan_data;
 	int		 gone = a->parked && gone_now(r);
+	char		 detail[ANSWER_DETAIL];
 
 	(void)part;
 	unpark(a);
@@ -458,8 +467,10 @@ queue_reply(struct request *r, unsigned part, const struct frame *f)
 		ok_reply(r, a, f);
 	else if (f->status == E_WINDOW)
 		window_reply(r, f);
+	else if (f->msg == MSG_QUEUE_MOVE && f->score > 0)
+		moved_reply(r, f);
 	else
-		refusal(r, a, f->status);
+		refusal(r, a, f->status, answer_detail(f, detail));
 }
 
 static void
@@ -473,7 +484,7 @@ queue_lost(struct request *r, unsigned part, enum err e)
 	if (e == E_UNSURE && (a->f.msg == MSG_QUEUE_GET ||
 	    a->f.msg == MSG_TASK_CLAIM))
 		e = E_NOTREADY;
-	refusal(r, a, e);
+	refusal(r, a, e, NULL);
 }
 
 static void

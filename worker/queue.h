@@ -37,6 +37,9 @@ struct asked {
  */
 enum err	 queue_ask(struct request *, struct asked *, const char **detail);
 
+/* What it was that the router did not take; NULL: its status says all. */
+const char	*queue_why(const struct asked *, enum err);
+
 /* Headers that a refusal carries, NULL: none. */
 const char *const *queue_refusal(const struct request *);
 

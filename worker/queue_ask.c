@@ -413,3 +413,25 @@ queue_ask(struct request *r, struct asked *a, const char **detail)
 	a->router = router_of(r, &a->f);
 	return maker_of(a->f.msg)(r, a, detail);
 }
+
+const char *
+queue_why(const struct asked *a, enum err e)
+{
+	if (e == E_NOTFOUND && a->f.msg == MSG_TASK_DONE)
+		return "nobody waits for the result of this token";
+	if (e != E_PARAM)
+		return NULL;
+	switch (a->f.msg) {
+	case MSG_QUEUE_ACK:
+	case MSG_QUEUE_NACK:
+	case MSG_QUEUE_TOUCH:
+		return "token";
+	case MSG_QUEUE_MOVE:
+		return "to";
+	case MSG_QUEUE_SET:
+		return "timeout 1 to 15300 s, max to 5000000, maxdeliver to "
+		    "32767 and not without dead, dead another queue";
+	default:
+		return NULL;
+	}
+}

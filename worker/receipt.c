@@ -10,34 +10,21 @@
 
 struct receipt {
 	unsigned	 router;
-	int		 task;
+	int		 task, automatic;
 	uint8_t		 tab[TABLE_MAX];
 	uint32_t	 tablen;
 	size_t		 len;
 	uint8_t		 tokens[];	/* a list, as QUEUE_ACK takes it */
 };
 
-static size_t
-tokens_of(const struct frame *f, int many, struct wbuf *out)
+static void
+token_keep(void *arg, const uint8_t *p, size_t n)
 {
-	struct queue_delivery	d;
-	struct rbuf		b;
-
-	if (!many) {
-		queue_token_put(out, f->key, f->keylen);
-		return out->len;
-	}
-	rbuf_init(&b, f->val, f->vallen);
-	while (b.left > 0 && !b.bad) {
-		queue_delivery_get(&b, &d);
-		if (!b.bad)
-			queue_token_put(out, d.token, d.tokenlen);
-	}
-	return out->len;
+	queue_token_put(arg, p, n);
 }
 
 struct receipt *
-receipt_new(unsigned router, const struct frame *f, int many)
+receipt_new(unsigned router, const struct frame *f, int many, int automatic)
 {
 	size_t		 most = many ? (size_t)f->ver * (1 + QUEUE_TOKEN_MAX) :
 			    1 + f->keylen;
@@ -49,10 +36,12 @@ receipt_new(unsigned router, const struct frame *f, int many)
 		return NULL;
 	c->router = router;
 	c->task = f->msg == MSG_TASK_CLAIM;
+	c->automatic = automatic;
 	c->tablen = f->tablen;
 	memcpy(c->tab, f->tab, f->tablen);
 	wbuf_init(&b, c->tokens, most);
-	c->len = tokens_of(f, many, &b);
+	queue_tokens(f, token_keep, &b);
+	c->len = b.len;
 	return c;
 }
 
@@ -66,63 +55,70 @@ receipt_ack(struct worker *w, const struct receipt *c)
 	call_tell(w, TO_ROUTER | c->router, &f);
 }
 
-static void
-token_nack(struct worker *w, unsigned router, const uint8_t *tab,
-    uint32_t tablen, const uint8_t *token, size_t n)
-{
-	struct frame	f = { .msg = MSG_QUEUE_NACK, .tab = tab,
-		.tablen = tablen, .key = token, .keylen = (uint32_t)n };
+/* --- back to the router --- */
 
-	call_tell(w, TO_ROUTER | router, &f);
+struct back {
+	struct worker	*w;
+	unsigned	 router;
+	int		 task, unseen;
+	const uint8_t	*tab;
+	uint32_t	 tablen;
+};
+
+/* To its place; or, a task, to another worker. */
+static void
+back_one(void *arg, const uint8_t *token, size_t n)
+{
+	const struct back	*b = arg;
+	struct frame		 f = { .msg = MSG_QUEUE_NACK,
+		.flags = b->unseen ? FRAME_UNSEEN : 0, .tab = b->tab,
+		.tablen = b->tablen, .key = token, .keylen = (uint32_t)n };
+
+	if (b->task) {
+		f.msg = MSG_TASK_DONE;
+		f.flags = FRAME_FORGET;
+		f.tablen = 0;
+	}
+	if (n > 0 && n <= QUEUE_TOKEN_MAX)
+		call_tell(b->w, TO_ROUTER | b->router, &f);
 }
 
-/* Nobody has it: it goes to another worker. */
 static void
-task_back(struct worker *w, unsigned router, const uint8_t *token, size_t n)
+receipt_nack(struct worker *w, const struct receipt *c, int unseen)
 {
-	struct frame	f = { .msg = MSG_TASK_DONE, .flags = FRAME_FORGET,
-		.key = token, .keylen = (uint32_t)n };
-
-	call_tell(w, TO_ROUTER | router, &f);
-}
-
-/* Each goes back to its place. */
-static void
-receipt_nack(struct worker *w, const struct receipt *c)
-{
+	struct back	 back = { w, c->router, c->task, unseen, c->tab,
+			    c->tablen };
 	const uint8_t	*token;
 	struct rbuf	 b;
 	size_t		 n;
 
 	rbuf_init(&b, c->tokens, c->len);
 	while (b.left > 0 && (token = queue_token_get(&b, &n)) != NULL)
-		if (c->task)
-			task_back(w, c->router, token, n);
-		else
-			token_nack(w, c->router, c->tab, c->tablen, token, n);
+		back_one(&back, token, n);
 }
 
 void
-receipt_settle(struct request *r, int done)
+receipt_settle(struct request *r, enum receipt_end end)
 {
 	struct receipt	*c = r->receipt;
 
 	if (c == NULL)
 		return;
 	r->receipt = NULL;
-	if (done && !c->task)
-		receipt_ack(r->w, c);
-	else if (!done)
-		receipt_nack(r->w, c);
+	if (end == RECEIPT_OUT) {
+		if (c->automatic)
+			receipt_ack(r->w, c);
+	} else if (end == RECEIPT_UNSEEN || c->automatic || c->task)
+		receipt_nack(r->w, c, end == RECEIPT_UNSEEN);
 	free(c);
 }
 
 void
 receipt_return(struct worker *w, unsigned router, const struct frame *f)
 {
-	struct receipt	*c = receipt_new(router, f, f->keylen == 0);
+	struct back	back = { w, router, f->msg == MSG_TASK_CLAIM, 1,
+			    f->tab, f->tablen };
 
-	if (c != NULL)
-		receipt_nack(w, c);
-	free(c);
+	if (f->tablen <= TABLE_MAX)
+		queue_tokens(f, back_one, &back);
 }

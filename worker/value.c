@@ -4,11 +4,16 @@
  * A short one is copied into its request; a longer one has memory of its own
  * that counts against the budget until MHD has sent it.  Answers cannot wait
  * for budget: where there is none they are dropped and E_NOMEM is answered.
+ *
+ * An item of a topic goes to thousands at once, and each of their answers comes
+ * with all of its bytes: these are compared with what the last answers of that
+ * kind have, as long as one of them is being sent, and kept once.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "worker/value.h"
+#include "worker/watch.h"
 #include "worker/worker.h"
 
 #define READER_BLOCK	32768u
@@ -20,6 +25,8 @@ struct blob {
 	size_t		 charge;
 	struct coder	*coder;
 	struct listener	*listener;
+	unsigned	 refs;		/* responses */
+	struct blob	**place;	/* among the worker's shared, or NULL */
 	uint8_t		*own;		/* bytes instead of data, or NULL */
 	size_t		 len;
 	uint8_t		 data[];
@@ -41,6 +48,8 @@ blob_new(const struct request *r, size_t len, size_t extra)
 	b->listener = r->l;
 	b->charge = len + extra;
 	b->coder = NULL;
+	b->refs = 1;
+	b->place = NULL;
 	b->own = NULL;
 	b->len = len;
 	return b;
@@ -51,6 +60,10 @@ blob_free(void *arg)
 {
 	struct blob	*b = arg;
 
+	if (--b->refs > 0)
+		return;
+	if (b->place != NULL)
+		*b->place = NULL;
 	coder_free(b->coder);
 	budget_give(b->budget, b->charge);
 	free(b->own);
@@ -183,22 +196,53 @@ coded_make(struct request *r, const struct frame *f,
 	return e;
 }
 
-/* The value as it is; NULL: the budget has no room for it. */
-static struct MHD_Response *
-plain_make(struct request *r, const struct frame *f)
+static struct blob *
+blob_copy(struct request *r, const struct frame *f)
+{
+	struct blob	*b = blob_new(r, f->vallen, 0);
+
+	if (b != NULL)
+		memcpy(b->data, f->val, f->vallen);
+	return b;
+}
+
+static struct blob *
+blob_shared(struct request *r, const struct frame *f)
+{
+	struct worker	*w = r->w;
+	struct blob	*b, **at;
+	unsigned	 i;
+
+	for (i = 0; i < VALUES_SHARED; i++)
+		if ((b = w->shared[i]) != NULL && b->len == f->vallen &&
+		    memcmp(b->data, f->val, f->vallen) == 0) {
+			b->refs++;
+			return b;
+		}
+	if ((b = blob_copy(r, f)) == NULL)
+		return NULL;
+	at = &w->shared[w->nshared++ % VALUES_SHARED];
+	if (*at != NULL)
+		(*at)->place = NULL;
+	*at = b;
+	b->place = at;
+	return b;
+}
+
+struct MHD_Response *
+value_plain(struct request *r, const struct frame *f, int shared)
 {
 	struct blob	*b;
 
 	if (f->vallen <= ROOM) {
-		if (f->vallen != 0)
+		watch_answer(r, MHD_HTTP_OK, f->vallen);
+		if (f->vallen != 0)	/* over the texts of the query */
 			memcpy(r->room, f->val, f->vallen);
 		return MHD_create_response_from_buffer(f->vallen, r->room,
 		    MHD_RESPMEM_PERSISTENT);
 	}
-	if ((b = blob_new(r, f->vallen, 0)) == NULL)
-		return NULL;
-	memcpy(b->data, f->val, f->vallen);
-	return blob_response(b);
+	b = shared ? blob_shared(r, f) : blob_copy(r, f);
+	return b == NULL ? NULL : blob_response(b);
 }
 
 enum err
@@ -212,7 +256,7 @@ value_response(struct request *r, const struct frame *f,
 	    coding_wanted(r->coding, f->vallen))
 		e = coded_make(r, f, resp);
 	if (e == E_OK && *resp == NULL &&
-	    (*resp = plain_make(r, f)) == NULL)
+	    (*resp = value_plain(r, f, 0)) == NULL)
 		e = E_NOMEM;
 	return e;
 }

@@ -20,6 +20,12 @@ struct request;
 enum err	 value_response(struct request *, const struct frame *,
 		    struct MHD_Response **);
 /*
+ * Makes the response for the value of f as it is; shared: many others are
+ * likely to get the same one now.  NULL: the budget has no room.
+ */
+struct MHD_Response *value_plain(struct request *, const struct frame *,
+		    int shared);
+/*
  * The response for n malloc'ed bytes, which it takes over in any case.  NULL:
  * neither memory nor budget.
  */

@@ -21,6 +21,7 @@
 #include "worker/http.h"
 #include "worker/linger.h"
 #include "worker/queue.h"
+#include "worker/tell.h"
 #include "worker/worker.h"
 
 #define TICK		0.25	/* seconds between looks at slow uploads */
@@ -197,7 +198,8 @@ on_pump(struct ev_loop *loop, struct ev_prepare *watcher, int revents)
 	(void)watcher;
 	(void)revents;
 	listeners_pump(self);
-	if (self->stopping && self->active == 0)
+	if (self->stopping && self->active == 0 &&
+	    tells_open(self->tells) == 0)
 		worker_leave(self);
 }
 
@@ -288,6 +290,8 @@ worker_init(struct worker *w)
 	connections_init(w);
 	if ((w->pending = pending_new()) == NULL)
 		fatal("worker: table of requests");
+	if ((w->tells = tells_new(w->routers, w->nrouters, w->a.my)) == NULL)
+		fatal("worker: no memory");
 	access_take(w);
 	auth_init(w);
 	tls_init(w);
@@ -304,6 +308,7 @@ worker_free(struct worker *w)
 	answer_cleanup();
 	http_cleanup(w);
 	pending_free(w->pending);
+	tells_free(w->tells);
 	access_free(w->access);
 	free(w);
 }

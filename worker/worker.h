@@ -25,11 +25,14 @@
 struct access;
 struct asked;
 struct auth;
+struct blob;
 struct receipt;
+struct tells;
 struct tls;
 
 #define STORES_MAX	64
 #define ROUTERS_MAX	16
+#define VALUES_SHARED	8
 #define ROOM		4096u	/* bytes of texts, body or value kept inline */
 
 /* Where a request is.  Suspended in those marked with an s, maybe with an m. */
@@ -102,7 +105,10 @@ struct worker {
 	struct link		*routers[ROUTERS_MAX];
 	unsigned		 nstores, nup, nrouters, nrup;
 	struct pending		*pending;
+	struct tells		*tells;		/* see tell.h */
 	struct budget		 budget;
+	struct blob		*shared[VALUES_SHARED];	/* see value.c */
+	unsigned		 nshared;	/* there ever were */
 	struct request		*free;		/* spare requests */
 	unsigned		 nfree, active;
 	struct request		*up_head, *up_tail;

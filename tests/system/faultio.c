@@ -11,11 +11,15 @@
  *	full		ENOSPC
  *	die K		SIGBUS where the first generation of data file K is
  *			mapped, as from a disk that cannot read it
+ *	unread K	EIO where the program itself (no library) reads data
+ *			file K of a router
  * Anything else, or no such file, means ok.  Looked at on every call: the calls
  * are few and slow anyway.
  *
  * WHARF_CLOCK=MS: the program's wall clock is so many milliseconds later than it
  * is, for what goes by full minutes and should not be waited for.
+ * WHARF_STEP=FILE: and by what the first 8 bytes of the file say, which may be
+ * written at any time: somebody sets the clock.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -37,6 +41,7 @@
 
 static int	fault_left = -1;	/* calls until "fail N" strikes; -1 unset */
 
+EXPORT ssize_t	pread64(int, void *, size_t, off64_t);
 EXPORT ssize_t	pwrite(int, const void *, size_t, off_t);
 EXPORT ssize_t	pwrite64(int, const void *, size_t, off64_t);
 EXPORT ssize_t	pwritev(int, const struct iovec *, int, off_t);
@@ -147,6 +152,50 @@ WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
 WRAP(int, fdatasync, (int fd), (fd))
 WRAP(int, fsync, (int fd), (fd))
 
+/* Whether code at this address is the program's own, no library's. */
+static int
+fault_is_ours(void *at)
+{
+	Dl_info	ours, its;
+
+	return dladdr((void *)getauxval(AT_ENTRY), &ours) != 0 &&
+	    dladdr(at, &its) != 0 && ours.dli_fbase == its.dli_fbase;
+}
+
+/* Whether fd is the data file of a router that is not to be read. */
+static int
+fault_unread(int fd)
+{
+	char	word[16], link[32], path[4096], name[32];
+	int	k;
+	ssize_t	n;
+
+	fault_read(word, &k);
+	if (strcmp(word, "unread") != 0)
+		return 0;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if ((n = readlink(link, path, sizeof(path) - 1)) == -1)
+		return 0;
+	path[n] = '\0';
+	snprintf(name, sizeof(name), "/data.%d.", k);
+	return strstr(path, "/router.") != NULL &&
+	    strstr(path, name) != NULL && strstr(path, ".tkh") != NULL;
+}
+
+ssize_t
+pread64(int fd, void *p, size_t n, off64_t at)
+{
+	static ssize_t	(*next)(int, void *, size_t, off64_t);
+
+	if (fault_is_ours(__builtin_return_address(0)) && fault_unread(fd)) {
+		errno = EIO;
+		return -1;
+	}
+	if (next == NULL)
+		*(void **)&next = fault_next("pread64");
+	return next(fd, p, n, at);
+}
+
 /* Whether fd is the data file that is not to be mapped. */
 static int
 fault_deadly(int fd)
@@ -180,14 +229,24 @@ mmap64(void *at, size_t n, int prot, int flags, int fd, off64_t off)
 	return mmap(at, n, prot, flags, fd, off);
 }
 
-/* Whether code at this address is the program's own, no library's. */
-static int
-clock_is_ours(void *at)
+static long long
+clock_step(void)
 {
-	Dl_info	ours, its;
+	static const volatile long long	*at;
+	const char			*path = getenv("WHARF_STEP");
+	long				 p;
+	int				 fd;
 
-	return dladdr((void *)getauxval(AT_ENTRY), &ours) != 0 &&
-	    dladdr(at, &its) != 0 && ours.dli_fbase == its.dli_fbase;
+	if (at != NULL || path == NULL)
+		return at != NULL ? *at : 0;
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return 0;
+	p = syscall(SYS_mmap, NULL, sizeof(*at), PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (p == -1)
+		return 0;
+	at = (const volatile long long *)p;
+	return *at;
 }
 
 /*
@@ -197,20 +256,17 @@ clock_is_ours(void *at)
 int
 clock_gettime(clockid_t id, struct timespec *t)
 {
-	const char	*text;
-	long long	 shift;
+	const char	*text = getenv("WHARF_CLOCK");
+	long long	 shift, ns;
 	int		 r = (int)syscall(SYS_clock_gettime, id, t);
 
 	if (r != 0 || id != CLOCK_REALTIME ||
-	    (text = getenv("WHARF_CLOCK")) == NULL ||
-	    !clock_is_ours(__builtin_return_address(0)))
+	    (text == NULL && getenv("WHARF_STEP") == NULL) ||
+	    !fault_is_ours(__builtin_return_address(0)))
 		return r;
-	shift = atoll(text);
-	t->tv_sec += shift / 1000;
-	t->tv_nsec += shift % 1000 * 1000000;
-	if (t->tv_nsec >= 1000000000) {
-		t->tv_nsec -= 1000000000;
-		t->tv_sec++;
-	}
+	shift = (text == NULL ? 0 : atoll(text)) + clock_step();
+	ns = t->tv_nsec + shift % 1000 * 1000000;
+	t->tv_sec += shift / 1000 + (ns < 0 ? -1 : ns / 1000000000);
+	t->tv_nsec = ns < 0 ? ns + 1000000000 : ns % 1000000000;
 	return r;
 }

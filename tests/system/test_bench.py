@@ -1,7 +1,9 @@
 """The load generator of make bench counts what happens, not what it hopes."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,10 +11,14 @@ import threading
 
 import pytest
 
-from node import BUILD, HERE
+from client import Conn
+from metrics import parse
+from node import BUILD, HERE, LONG, wait_for
 
 sys.path.insert(0, os.path.join(HERE, "..", "bench"))
+import bigqueue                                                  # noqa: E402
 import document                                                  # noqa: E402
+import peers                                                     # noqa: E402
 from figures import FIGURES, Figure, Missing                     # noqa: E402
 
 GENERATOR = os.path.join(BUILD, "tests", "bench", "wharf-bench")
@@ -67,15 +73,110 @@ def test_cache(node):
         "errors"]["size"] == 300
 
 
-def test_queues(node):
-    """What it puts into the queue of each key it takes out again, once."""
-    fixed = ("-k", "3", "-n", "300", "--dist", "sequential", "--first",
-             "900000", "-c", "4", "-s", "3000")
-    where = address(node, "http")
+@pytest.mark.parametrize("protocol", ["http", "wharf"])
+def test_queues(node, protocol):
+    """What it puts into the queue of each key it takes out again, once, and
+    has acknowledged when it ends."""
+    fixed = ("-p", protocol, "-k", "3", "-n", "300", "--dist", "sequential",
+             "--first", "900000", "-c", "4", "-d", "5", "-s", "3000")
+    where = address(node, protocol)
+    peers.wait_queues(node)
     for verb in ("qput", "qget"):
         d = generate(where, "-m", verb, *fixed)
         assert (d["missed"], d["errors"]["total"]) == (0, 0)
     assert generate(where, "-m", "qget", *fixed)["missed"] == 300
+    assert left(node, 900000, 3) == 0
+
+
+def left(node, first, count):
+    """Messages of the queues of these keys that are not acknowledged."""
+    n = 0
+    with Conn(node.mq, 20) as c:
+        for i in range(first, first + count):
+            row = json.loads(c.ask("GET", "/stat?queue=bq%012d" % i).body)
+            n += sum(row["ready"]) + row["unacked"]
+    return n
+
+
+def waiters(node):
+    text = node.ask("GET", "/metrics").body.decode()
+    return parse(text)["wharf_waiters"].sum()
+
+
+def test_hold(node):
+    """Who waits gets what comes, and asks again, until it is told to end."""
+    where = "%s:%d" % node.mq
+    fixed = ("-k", "5", "--first", "910000", "--dist", "sequential", "-s", "70")
+    peers.wait_queues(node)
+    p = subprocess.Popen([GENERATOR, "-m", "evget", "--hold", "-c", "20",
+                          *fixed, where], stdout=subprocess.PIPE)
+    try:
+        wait_for("all wait", 20, lambda: waiters(node) == 20)
+        for _ in range(2):
+            d = generate(where, "-m", "qput", "-n", "60", "-r", "1000", *fixed)
+            assert (d["count"], d["errors"]["total"]) == (60, 0)
+        wait_for("all are taken", 20, lambda: left(node, 910000, 5) == 0)
+    finally:
+        p.send_signal(signal.SIGTERM)
+        d = json.loads(p.communicate(timeout=20)[0])
+    assert p.returncode == 0
+    assert (d["count"], d["missed"], d["errors"]["total"]) == (120, 0, 0)
+    wait_for("nobody waits", 20, lambda: waiters(node) == 0)
+
+
+def test_topic(node):
+    """Each of nine subscribers gets each item, before the next is sent."""
+    where = "%s:%d" % node.mq
+    peers.wait_queues(node)
+    d = generate(where, "-m", "sub", "-c", "10", "-n", "450", "--first", "7")
+    assert (d["count"], d["missed"], d["errors"]["total"]) == (450, 0, 0)
+    assert d["latency_us"]["sub"]["uncorrected"]["count"] == 450
+    a = node.ask("GET", "/hustmq/sub?queue=bt000000000007&idx=51")
+    assert a.status == 200 and len(a.body) == 256
+    assert node.ask("GET", "/hustmq/sub?queue=bt000000000007&idx=52"
+                    ).status == 401
+
+
+class Pushing(threading.Thread):
+    """As Redis has PUBLISH and SUBSCRIBE, of one channel."""
+
+    def __init__(self, clients):
+        super().__init__(daemon=True)
+        self.clients = clients
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.sock.getsockname()[1]
+        self.start()
+
+    def run(self):
+        first, *subs = self.all_connected()
+        # The generator may leave without the last answer.
+        with contextlib.suppress(ConnectionError), first.makefile("rb") as f:
+            while f.readline() == b"*3\r\n":
+                words = [f.read(int(f.readline()[1:]) + 2)[:-2]
+                         for _ in range(3)]
+                push = b"*3\r\n$7\r\nmessage\r\n" + b"".join(
+                    b"$%d\r\n%s\r\n" % (len(w), w) for w in words[1:])
+                for s in subs:
+                    s.sendall(push)
+                first.sendall(b":%d\r\n" % len(subs))
+
+    def all_connected(self):
+        """Subscribers wait for an answer before the next one connects."""
+        conns = []
+        for i in range(self.clients):
+            conns.append(self.sock.accept()[0])
+            if i > 0:
+                line = conns[i].recv(100)
+                assert line == b"SUBSCRIBE bt000000000000\r\n", line
+                conns[i].sendall(b"*3\r\n$9\r\nsubscribe\r\n$14\r\n"
+                                 b"bt000000000000\r\n:1\r\n")
+        return conns
+
+
+def test_topic_redis():
+    s = Pushing(4)
+    d = generate(s.address, "-p", "resp", "-m", "sub", "-c", "4", "-n", "30")
+    assert (d["issued"], d["count"], d["errors"]["total"]) == (30, 30, 0)
 
 
 class Beans(threading.Thread):
@@ -95,7 +196,10 @@ class Beans(threading.Thread):
             for line in f:
                 word = line.split()
                 self.words.append(word[0])
-                if word[0] == b"put":
+                if word[0] in (b"use", b"watch", b"ignore"):
+                    f.write(b"USING %s\r\n" % word[1] if word[0] == b"use"
+                            else b"WATCHING 1\r\n")
+                elif word[0] == b"put":
                     assert f.read(int(word[4]) + 2).endswith(b"\r\n")
                     f.write(b"INSERTED 7\r\n")
                 elif word[0] == b"delete":
@@ -111,6 +215,7 @@ def test_beans():
     d = generate(s.address, "-p", "beans", "-m", "qput:50,qget:50", "-n", "40",
                  "-s", "50")
     assert (d["count"], d["missed"], d["errors"]["total"]) == (40, 0, 0)
+    assert s.words[:3] == [b"use", b"watch", b"ignore"]
     taken = s.words.count(b"reserve-with-timeout")
     assert 0 < taken < 40 and s.words.count(b"put") == 40 - taken
     assert s.words.count(b"delete") == taken
@@ -220,3 +325,44 @@ def test_figures_fit_the_rows():
                for r in rows.short_rows()}
     results["idle"] = {"Wharf": some}
     assert "not measured" not in [f.line(results)[3] for f in FIGURES]
+
+
+STEPS = ["empty", "filled", "alone", "stopped", "killed", "purged"]
+
+
+def steps(where, calls, broken=None):
+    def step_of(name):
+        def step(_):
+            calls.append(name)
+            if name == broken:
+                raise InterruptedError
+            return {"call": len(calls)}
+        step.__name__ = name
+        return step
+    kind = type("Steps", (bigqueue.Steps,), {s: step_of(s) for s in STEPS})
+    return kind(str(where), None, 5)
+
+
+def test_a_cut_off_run_is_taken_up(tmp_path):
+    """What a step has found is kept; the one that was cut off is done again."""
+    calls = []
+    with pytest.raises(InterruptedError):
+        steps(tmp_path, calls, broken="stopped").run()
+    found = steps(tmp_path, calls).run()
+    assert calls == STEPS[:4] + STEPS[3:]
+    assert [found[s]["call"] for s in STEPS] == [1, 2, 3, 5, 6, 7]
+
+
+@pytest.mark.skipif(not LONG, reason="make check-long")
+@pytest.mark.limit(300)
+def test_bench_queues(tmp_path):
+    """All parts of make bench-queues, small."""
+    env = dict(os.environ, BENCH_DIR=str(tmp_path / "bench"), BENCH_CLIENTS="40",
+               BENCH_MESSAGES="20000", BENCH_FEED="1", BENCH_ROUNDS="1",
+               BENCH_SECONDS="0.2", WHARF_BUILD=BUILD)
+    r = subprocess.run(
+        [sys.executable, os.path.join(HERE, "..", "bench", "queues.py")],
+        env=env, capture_output=True, text=True, timeout=280)
+    assert r.returncode == 0, r.stderr
+    rows = [line for line in r.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) >= 7 and "not measured" not in "".join(rows[:6])

@@ -248,8 +248,6 @@ def test_kinds(mq, q):
     assert mq.ask("pub", topic, b"x").status == 200
     before = mq.ask("stat", topic).body
     for command, body, par in QUEUE_COMMANDS:
-        if "to" in par:                         # with the same router
-            par = {"to": "dd." + q}
         assert refusal(mq.ask(command, topic, body, **par)) == E_QUEUE, command
         if command not in ("put", "mput", "set"):
             assert refusal(mq.ask(command, "none." + q, body, **par)) == \

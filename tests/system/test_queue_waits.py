@@ -559,7 +559,7 @@ def test_stop_with_waiters(nodes, clients):
 def test_time_is_over(nodes):
     """After mq.long_poll seconds, or as many as were asked for."""
     n = nodes({"mq.long_poll": 1}, workers=1, stores=1)
-    n.start()
+    n.start().wait_queues()
     conns = [Mq(n, "mq", "") for _ in range(7)]
     m = conns[0]
     m.set("jobs")

@@ -547,9 +547,12 @@ def two_routers(run):
         mine = [n for n in names if nc.slot(n) % 2 == 0]
         other, = [n for n in names if nc.slot(n) % 2 == 1][:1]
         assert a.put(mine[0], b"x") == nc.OK
-        assert a.ask(nc.QMOVE, mine[0], other, score=1).status == nc.PARAM
-        assert a.set(mine[0], dead=other) == nc.PARAM
         assert a.ask(nc.QMOVE, mine[0], mine[1], score=1).score == 1
+        assert a.ask(nc.QMOVE, mine[1], other, score=1).score == 1
+        assert b.take(other) == b"x"
+        assert a.set(mine[0], dead=other) == nc.OK
+        assert a.set(mine[0], dead=b"no name") == nc.PARAM
+        assert a.ask(nc.FORWARD, mine[0], value=b"x").status == nc.DENIED
 
 
 def test_two_routers(nodes):
