@@ -635,7 +635,7 @@ test_wharfctl(void)
 	CU_ASSERT_EQUAL(wharfctl("log-level", "usage: wharfctl log-level"), 2);
 	CU_ASSERT_EQUAL(wharfctl("nonsense", "no command \"nonsense\""), 2);
 	CU_ASSERT_EQUAL(wharfctl("status --clear", "usage: wharfctl status"), 2);
-	CU_ASSERT_EQUAL(wharfctl("--help", "restart worker|store [N]"), 0);
+	CU_ASSERT_EQUAL(wharfctl("--help", "restart worker|store|router [N]"), 0);
 	CU_ASSERT_EQUAL(wharfctl("help", "log-level error|warn"), 0);
 	CU_ASSERT_EQUAL(wharfctl("slow", "nothing was slow"), 0);
 	CU_ASSERT_EQUAL(wharfctl("slow 0", "count: 1 to 1000"), 1);
