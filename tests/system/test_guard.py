@@ -22,6 +22,7 @@ READ = {32, 35, 39, 40, 41, 42, 43, 44, 47, 64, 65, 66, 72, 73,
 WRITE = {33, 34, 36, 37, 38, 45, 67, 68, 69, 70, 71, 74, 75, 76, 77,
          80, 81, 82, 83, 84, 85, 87, 88, 89, 92, 96, 97, 98}
 ADMIN = {46}
+INSIDE = {101}                  # between routers
 ROLES = {"4241": 0, "4242": 1, "4243": 2, "4244": 3}
 
 # One message after the other; its number and the status of the answer.
@@ -42,7 +43,7 @@ for path in sys.argv[1:]:
         except NngError:
             print(msg, -1)
 """
-UNKNOWN = 22
+DENIED, UNKNOWN = 8, 22
 
 
 @pytest.mark.limit(90)
@@ -66,7 +67,8 @@ def test_roles_over_all_messages(guarded):                      # noqa: F811
         out, _ = asked[user].communicate(timeout=80)
         told = {int(m): int(s) for m, s in map(str.split, out.splitlines())}
         known = {m for m, s in told.items() if s != UNKNOWN}
-        assert known == READ | WRITE | ADMIN, known ^ (READ | WRITE | ADMIN)
+        assert known == READ | WRITE | ADMIN | INSIDE, known
+        assert {told[m] for m in INSIDE} == {DENIED}
         for need, which in enumerate((READ, WRITE, ADMIN), 1):
             for m in which:
                 assert (told[m] == E_ROLE) == (have < need), (user, m, told[m])
