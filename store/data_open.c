@@ -583,6 +583,10 @@ named(const struct data *d, const char *name)
 /*
  * Removes what a crash left behind.  Without a MANIFEST there cannot be a data
  * file, as MANIFEST comes first: then it is MANIFEST that was lost.
+ *
+ * Who was killed may have renamed MANIFEST without syncing its directory.  That
+ * comes first: else a power cut could bring back the one before it, and what
+ * only that one names would be gone, be it a file or a part of the log.
  */
 static enum err
 open_leftovers(struct data *d, struct data_found *found)
@@ -592,7 +596,8 @@ open_leftovers(struct data *d, struct data_found *found)
 	DIR		*dir;
 	enum err	 e = E_OK;
 
-	if ((dir = opendir(d->conf.dir)) == NULL)
+	if ((!found->fresh && io_sync_dir(d->conf.io, d->conf.dir) == -1) ||
+	    (dir = opendir(d->conf.dir)) == NULL)
 		return fail(found, E_INTERNAL, "%s: %s", d->conf.dir,
 		    strerror(errno));
 	while (e == E_OK && (de = readdir(dir)) != NULL) {
