@@ -24,7 +24,7 @@ struct world {
 	unsigned	 state[KEYS];	/* 0 none, else the number that it has */
 	unsigned	 seen[KEYS];
 	unsigned	 next, seed;
-	uint64_t	 id;
+	uint64_t	 id, lsn;	/* given, of the last change */
 };
 
 static struct world	w;
@@ -80,7 +80,7 @@ change(unsigned n, int gone)
 	struct shard_key	k = key_of(n, key);
 	struct shard_write	x = { .head = (uint8_t *)&w.next,
 	    .headlen = sizeof(w.next), .val = val, .vallen = draw(100) + 1 };
-	struct shard_result	r;
+	struct shard_result	r = { .lsn = 0 };
 	enum err		e;
 
 	w.next++;
@@ -91,6 +91,16 @@ change(unsigned n, int gone)
 	    shard_put(w.s, &k, &x, &r);
 	CU_ASSERT_EQUAL_FATAL(e, gone && w.state[n] == 0 ? E_NOTFOUND : E_OK);
 	w.state[n] = gone ? 0 : w.next;
+	if (r.lsn > w.lsn)
+		w.lsn = r.lsn;
+}
+
+/* What has been written is in the log. */
+static void
+settle(void)
+{
+	while (shard_released(w.s) < w.lsn)
+		shard_loop(w.s);
 }
 
 static void
@@ -162,6 +172,7 @@ restart(int killed)
 	char	next[128];
 
 	if (killed) {
+		settle();
 		shard_image(next, sizeof(next), w.base, ++w.images, w.dir);
 		shard_close(w.s, 0);
 		snprintf(w.dir, sizeof(w.dir), "%s", next);
