@@ -6,7 +6,8 @@
 #include "proto/spin.h"
 
 #define ALONE		8u		/* messages before polling begins */
-#define SOON		2	/* times us, and a sleep was a short one */
+/* Wake-ups of a round trip: 30 to 50 us each on a virtual machine at rest. */
+#define WAKES		200	/* usec; a sleep of us more was a short one */
 #define POLL_MOST	150		/* usec that one poll may take */
 #define PAUSE_LEAST	2000		/* usec */
 #define PAUSE_MOST	500000		/* usec */
@@ -46,7 +47,7 @@ spin_looked(struct spin *s, unsigned taken, int sent, mono_t now)
 	if (taken == 0 && !sent)
 		return;
 	if (taken > 1 || (s->slept.us != 0 &&
-	    mono_diff(s->slept, now) >= SOON * s->us))
+	    mono_diff(s->slept, now) >= s->us + WAKES))
 		s->alone = 0;
 	else if (taken == 1 && s->alone < ALONE)
 		s->alone++;

@@ -4,11 +4,14 @@
  * Where a core goes to rest as soon as it is idle, to be woken takes longer
  * than the answer that was waited for.  So after a message a loop polls for a
  * while, but only
- * 1 when the last messages came one at a time and no more than twice that
- *   while apart (waking up is in it): with several in flight nobody waits for a wake-up;
+ * 1 when the last messages came one at a time and shortly after each other,
+ *   the time of a few wake-ups allowed for, which polling saves: with several
+ *   in flight nobody waits for a wake-up;
  * 2 while nobody else wants the core: a poll that took much longer than a
  *   poll takes was interrupted by another process, which is then left alone
  *   for a pause that doubles as long as this goes on.
+ * Polling that ends before the next message is not in vain: a core that
+ * went to rest later is awake sooner, and so is everybody on the way.
  *
  * Pure: time is an argument, and nothing is asked of the clock when us is 0.
  */
