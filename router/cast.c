@@ -70,7 +70,7 @@ cast_open(struct cast *c)
 		.path = path, .group = conf_str(conf, CONF_NNG_GROUP),
 		.mode = (unsigned)strtoul(conf_str(conf, CONF_NNG_MODE), NULL,
 		    8),
-		.max = (unsigned)conf_int(conf, CONF_LIMITS_CLIENTS),
+		.max = (unsigned)conf_int(conf, CONF_LIMITS_SUBSCRIBERS),
 		.may = cast_may, .arg = c
 	};
 	int			 n;
@@ -87,7 +87,7 @@ cast_new(struct router *r)
 {
 	struct cast	*c;
 
-	if (conf_int(r->srv.actor.conf, CONF_LIMITS_CLIENTS) == 0 ||
+	if (conf_int(r->srv.actor.conf, CONF_LIMITS_SUBSCRIBERS) == 0 ||
 	    (c = calloc(1, sizeof(*c))) == NULL)
 		return NULL;
 	c->r = r;

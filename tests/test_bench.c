@@ -125,6 +125,28 @@ test_resp(void)
 }
 
 static void
+test_sp(void)
+{
+	static const char	greeting[] = { 0, 'S', 'P', 0, 0, 0x20, 0, 0 };
+	static const char	item[] = "\1\0\0\0\0\0\0\1\4bt\n";
+	struct reply		r;
+	size_t			n;
+
+	CU_ASSERT_EQUAL(wire_sp.reply(greeting, 7, &r), 0);
+	CU_ASSERT_EQUAL(wire_sp.reply(greeting, 8, &r), 8);
+	CU_ASSERT_EQUAL(r.body, 0);
+	for (n = 0; n < 12; n++)
+		CU_ASSERT_EQUAL(wire_sp.reply(item, n, &r), 0);
+	CU_ASSERT_EQUAL(wire_sp.reply(item, 12, &r), 12);
+	CU_ASSERT_EQUAL(r.status, 200);
+	CU_ASSERT_EQUAL(r.body, 257);
+	CU_ASSERT_EQUAL(wire_sp.reply("\2", 1, &r), -1);
+	/* The newline belongs to what follows the message. */
+	CU_ASSERT_EQUAL(wire_sp.reply("\1\0\0\0\0\0\0\0\2bt\n", 12, &r),
+	    -1);
+}
+
+static void
 check_request(const struct wire *w, enum kind kind, const char *wanted)
 {
 	struct options	o = { .address = "h:1", .size = 300, .first = 7 };
@@ -313,6 +335,7 @@ static const CU_TestInfo tests[] = {
 	{ "hist_correct", test_hist_correct },
 	{ "http", test_http },
 	{ "resp", test_resp },
+	{ "sp", test_sp },
 	{ "hello", test_hello },
 	{ "beans", test_beans },
 	{ "request", test_request },

@@ -7,7 +7,7 @@
  *			(requests, pipelines) and conn.c (answers)
  *	topic.c		one publishes, all others subscribe; by means of loop.c
  *	http.c, resp.c	the words of a protocol (struct wire), for loop.c, made
- *			by template.c; beans.c without it
+ *			by template.c; beans.c and sp.c without it
  *	wharf.c		libwharf in place of loop.c
  *	report.c	the JSON
  * One thread.  All times are int64 nanoseconds of CLOCK_MONOTONIC.
@@ -49,6 +49,7 @@ extern const char *const kind_names[OP_KINDS];
 struct options {
 	const char	*protocol;
 	const char	*address;	/* host:port, or for wharf a directory */
+	const char	*topics;	/* NULL, or the socket to hear topics at */
 	unsigned	 conns;
 	unsigned	 depth;		/* ops in flight per connection */
 	unsigned	 mix[OP_KINDS];	/* percent */
@@ -135,7 +136,7 @@ struct wire {
 			    struct request *);
 };
 
-extern const struct wire wire_http, wire_resp, wire_beans;
+extern const struct wire wire_http, wire_resp, wire_beans, wire_sp;
 
 static inline int64_t
 now_ns(void)

@@ -127,6 +127,8 @@ class Bench:
                 "warmup": 0.2, "depth": row.depth,
                 "connections": side.args.get("conns", row.conns),
                 **row.keys_args(turn)}
+        if side.protocol == "topics":
+            args["topics"] = self.server(side.server, row).topics()
         return plain(generate(address(side.protocol), side.wire, **args))
 
     def row(self, row):

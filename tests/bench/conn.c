@@ -7,10 +7,12 @@
  */
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/bench/loop.h"
@@ -19,14 +21,14 @@
 
 /* Bytes of answers among p[0..n), whose number goes down. */
 static size_t
-hello_answers(struct loop *l, const char *p, size_t n, unsigned *answers)
+hello_answers(const struct wire *w, const char *p, size_t n, unsigned *answers)
 {
 	struct reply	r;
 	size_t		used = 0, all;
 	ssize_t		head;
 
 	while (*answers > 0 &&
-	    (head = l->wire->reply(p + used, n - used, &r)) != 0) {
+	    (head = w->reply(p + used, n - used, &r)) != 0) {
 		if (head < 0 || r.status != 200)
 			die("refused: %.*s", (int)(n - used), p + used);
 		all = (size_t)head + (size_t)(r.body + r.tail);
@@ -42,13 +44,14 @@ hello_answers(struct loop *l, const char *p, size_t n, unsigned *answers)
 static void
 conn_hello(struct loop *l, struct conn *c)
 {
-	struct request	r = { .tail = "" };
-	unsigned	answers = 0;
-	size_t		have = 0, used;
-	ssize_t		n;
+	const struct wire	*w = conn_wire(l, c);
+	struct request		 r = { .tail = "" };
+	unsigned		 answers = 0;
+	size_t			 have = 0, used;
+	ssize_t			 n;
 
-	if (l->wire->hello != NULL)
-		answers = l->wire->hello(&l->b->o, (unsigned)(c - l->conns),
+	if (w->hello != NULL)
+		answers = w->hello(&l->b->o, (unsigned)(c - l->conns),
 		    &r);
 	if (answers > 0 && send(c->fd, r.text, r.len, MSG_NOSIGNAL) !=
 	    (ssize_t)r.len)
@@ -58,25 +61,41 @@ conn_hello(struct loop *l, struct conn *c)
 		if (n <= 0)
 			die("no answer to a connection's first words");
 		have += (size_t)n;
-		used = hello_answers(l, l->in, have, &answers);
+		used = hello_answers(w, l->in, have, &answers);
 		memmove(l->in, l->in + used, have - used);
 		have -= used;
 	}
+}
+
+static void
+conn_connect(struct conn *c, const struct sockaddr *to, socklen_t len)
+{
+	int	one = 1;
+
+	c->fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0)
+		die("socket: %s", strerror(errno));
+	if (connect(c->fd, to, len) != 0)
+		die("connect: %s", strerror(errno));
+	if (to->sa_family != AF_UNIX)
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one,
+		    sizeof(one));
 }
 
 void
 conn_open(struct loop *l, struct conn *c)
 {
 	struct epoll_event	ev = { .data.ptr = c };
-	int			one = 1;
+	struct sockaddr_un	un = { .sun_family = AF_UNIX };
 
 	c->body = -1;
-	c->fd = socket(l->to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0)
-		die("socket: %s", strerror(errno));
-	if (connect(c->fd, l->to->ai_addr, l->to->ai_addrlen) != 0)
-		die("connect: %s", strerror(errno));
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (conn_wire(l, c) != &wire_sp)
+		conn_connect(c, l->to->ai_addr, l->to->ai_addrlen);
+	else {
+		(void)snprintf(un.sun_path, sizeof(un.sun_path), "%s",
+		    l->b->o.topics);
+		conn_connect(c, (struct sockaddr *)&un, sizeof(un));
+	}
 	conn_hello(l, c);
 	ev.events = EPOLLIN | EPOLLOUT | EPOLLET;
 	if (epoll_ctl(l->ep, EPOLL_CTL_ADD, c->fd, &ev) != 0)
@@ -154,7 +173,8 @@ conn_parse(struct loop *l, struct conn *c, const char *p, size_t n,
 		if (c->left == 0) {
 			if (c->inflight == 0)
 				return -1;
-			head = l->wire->reply(p + used, n - used, &c->reply);
+			head = conn_wire(l, c)->reply(p + used, n - used,
+			    &c->reply);
 			if (head < 0)
 				return -1;
 			if (head == 0)

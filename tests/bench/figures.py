@@ -90,9 +90,9 @@ FIGURES += [Figure("queues, %s, 100 connections, %d B, %s: rate of put and "
 FIGURES += [
     Figure("queue put always, 1 connection: median latency to Redis's LPUSH",
            "<=", 1.5, p50("always queue 256 q1 one")),
-    Figure("topic, 100 subscribers in evsub: items a second to those of "
+    Figure("topic, 100 subscribers by nng: items a second to those of "
            "Redis's PUBLISH", ">=", 0.7,
-           rate("1s topic 256 s100", "Wharf, evsub", "Redis, SUBSCRIBE")),
+           rate("1s topic 256 s100", "Wharf, nng", "Redis, SUBSCRIBE")),
     Figure("idle keep-alive connection", "<=", 40,
            lambda r: of(r, "idle", "Wharf", "bytes") / 1024, " KiB"),
 ]

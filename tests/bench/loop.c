@@ -62,7 +62,7 @@ loop_init(struct loop *l)
 	}
 	for (i = 0; i < OP_KINDS; i++)
 		if (o->mix[i] > 0)
-			l->wire->request(o, (enum kind)i, &l->requests[i]);
+			l->others->request(o, (enum kind)i, &l->requests[i]);
 	l->conns = calloc(o->conns, sizeof(*l->conns));
 	l->idle = calloc(o->conns, sizeof(struct conn *));
 	l->in = malloc(LOOP_IN);
@@ -136,6 +136,7 @@ loop_open(struct loop *l, struct bench *b, const struct wire *wire)
 {
 	l->b = b;
 	l->wire = wire;
+	l->others = b->o.topics != NULL ? &wire_sp : wire;
 	l->next = loop_next;
 	l->done = loop_done;
 	loop_resolve(l);

@@ -50,6 +50,7 @@ struct batch {
 struct loop {
 	struct bench		*b;
 	const struct wire	*wire;
+	const struct wire	*others;	/* all connections' but the first */
 	struct addrinfo		*to;
 	struct request		 requests[OP_KINDS];
 	struct conn		*conns;
@@ -77,6 +78,13 @@ int	 loop_turn(struct loop *);
 unsigned conn_fill(struct loop *, struct conn *, unsigned most, int64_t now);
 /* What the socket did not take before. */
 void	 conn_flush(struct conn *);
+
+/* What a connection speaks. */
+static inline const struct wire *
+conn_wire(const struct loop *l, const struct conn *c)
+{
+	return c == l->conns ? l->wire : l->others;
+}
 
 /* conn.c.  Exits when it cannot connect. */
 void	 conn_open(struct loop *, struct conn *);

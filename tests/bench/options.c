@@ -22,6 +22,8 @@ static const char usage[] =
 "                                  a topic; sub, alone: the first connection\n"
 "                                  publishes when all others have got the last:\n"
 "                                  get\n"
+"      --topics=SOCKET             for sub over HTTP: all others hear what is\n"
+"                                  published at this socket of the router\n"
 "  -s, --size=BYTES                of a value: 256\n"
 "  -k, --keys=N                    100000\n"
 "      --first=N                   the first of the keys: 0\n"
@@ -34,7 +36,8 @@ static const char usage[] =
 "      --check                     compare what was read with what was put\n"
 "      --seed=N                    1\n";
 
-enum { OPT_FIRST = 256, OPT_DIST, OPT_CHECK, OPT_HOLD, OPT_SEED };
+enum { OPT_FIRST = 256, OPT_DIST, OPT_CHECK, OPT_HOLD, OPT_SEED,
+	OPT_TOPICS };
 
 static const struct option longs[] = {
 	{ "protocol", required_argument, NULL, 'p' },
@@ -50,6 +53,7 @@ static const struct option longs[] = {
 	{ "count", required_argument, NULL, 'n' },
 	{ "rate", required_argument, NULL, 'r' },
 	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "topics", required_argument, NULL, OPT_TOPICS },
 	{ "hold", no_argument, NULL, OPT_HOLD },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ NULL, 0, NULL, 0 }
@@ -127,6 +131,7 @@ option_set(struct options *o, int c, const char *v)
 	case 'r': o->rate = number(v, 0.001, 1e9); break;
 	case OPT_CHECK: o->check = 1; break;
 	case OPT_HOLD: o->hold = 1; break;
+	case OPT_TOPICS: o->topics = v; break;
 	case OPT_SEED: o->seed = (uint64_t)number(v, 0, 1e15); break;
 	default:
 		(void)fputs(usage, stderr);

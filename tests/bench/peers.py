@@ -88,8 +88,12 @@ class Wharf:
     def address(self, protocol):
         if protocol == "wharf":
             return self.node.run
-        return "%s:%d" % (self.node.mq if protocol == "mq" else
+        return "%s:%d" % (self.node.mq if protocol in ("mq", "topics") else
                           self.node.addr)
+
+    def topics(self):
+        """The socket of all topics of a node with one router."""
+        return os.path.join(self.node.run, "topics.0")
 
     def processes(self):
         """{pid: name}, wharfd included."""

@@ -2,8 +2,7 @@
 
 A queue of many messages (bigqueue.py).  Many clients that wait: what becomes of
 puts and gets in other queues meanwhile.  An item for as many that wait for it
-(fanout.py).  A topic with 100 subscribers, beside PUBLISH of Redis (a row of
-rows.py).  Rounds take turns; medians.  All clients but fanout.py's are
+(fanout.py).  Rounds take turns; medians.  All clients but fanout.py's are
 wharf-bench.
 
 BENCH_MESSAGES=N        1,000,000 of 256 bytes
@@ -12,7 +11,7 @@ BENCH_FULL=1            10,000,000; 10 GB of disk.  Where it was cut off the
 BENCH_CLIENTS=N         10,000, or as many as descriptors allow
 BENCH_FEED=S            20: seconds in which they get two messages each
 BENCH_ROUNDS, BENCH_SECONDS, BENCH_DIR, BENCH_WRITE as for bench.py
-BENCH_PARTS=big,parked,fan,topic
+BENCH_PARTS=big,parked,fan
 """
 
 import json
@@ -29,8 +28,7 @@ import bigqueue
 import document
 import fanout
 import peers
-import rows
-from bench import ROUNDS, SECONDS, Bench, generate
+from bench import ROUNDS, SECONDS, generate
 from client import Conn
 from document import say
 from figures import Figure, Missing
@@ -40,7 +38,7 @@ FULL = os.environ.get("BENCH_FULL") == "1"
 MESSAGES = int(os.environ.get("BENCH_MESSAGES",
                               10000000 if FULL else 1000000))
 CLIENTS = int(os.environ.get("BENCH_CLIENTS", 10000))
-PARTS = os.environ.get("BENCH_PARTS", "big,parked,fan,topic").split(",")
+PARTS = os.environ.get("BENCH_PARTS", "big,parked,fan").split(",")
 SIZE = 256
 WORKERS = 4
 QUEUES, FIRST = 100, 1000       # of those that wait, and their first number
@@ -177,25 +175,6 @@ def fan(base):
     return r
 
 
-# --- a topic -------------------------------------------------------------------
-
-def topic(base):
-    row, b = rows.topic_row(), Bench(os.path.join(base, "topic"))
-    if len(row.sides) < 2:
-        raise Missing
-    try:
-        sides = b.row(row)
-    finally:
-        b.close()
-    wharf, other = (sides[s.label] for s in row.sides)
-    text = ("A topic with %d subscribers, %d B: %.0f items a second to the "
-            "subscribers in evsub, %.0f to Redis's (%.2f to %.2f in the "
-            "rounds); an item takes %.0f and %.0f us (median)." % (
-                row.conns - 1, row.size, wharf["rate"], other["rate"],
-                *other["spread"], wharf["p50"], other["p50"]))
-    return {"ratio": wharf["rate"] / other["rate"], "text": text}
-
-
 # --- all of it -------------------------------------------------------------------
 
 def got(part, *keys):
@@ -224,8 +203,6 @@ FIGURES = [
            got("parked", "fed")),
     Figure("one item for %s in evsub, until the last has it" %
            f"{CLIENTS:,}", "<=", 1, got("fan", "seconds"), " s"),
-    Figure("topic, 100 subscribers in evsub: items a second to those of "
-           "Redis's PUBLISH", ">=", 0.7, got("topic", "ratio")),
 ]
 
 
@@ -245,17 +222,13 @@ def main():
     if not FULL:
         shutil.rmtree(base, ignore_errors=True)
     os.makedirs(base, exist_ok=True)
-    for part in (big, parked, fan, topic):
+    for part in (big, parked, fan):
         if part.__name__ not in PARTS:
             continue
         if part is not big:
             shutil.rmtree(os.path.join(base, part.__name__),
                           ignore_errors=True)
-        try:
-            r[part.__name__] = part(base)
-        except Missing:
-            say("%s: no redis-server" % part.__name__)
-            continue
+        r[part.__name__] = part(base)
         say(r[part.__name__]["text"] + "\n")
     section = "\n\n".join([document.table(
         ["figure", "wanted", "measured", "met"], [f.line(r) for f in FIGURES]),

@@ -32,7 +32,7 @@ class Side:
     @property
     def wire(self):
         """What the generator speaks."""
-        return "http" if self.protocol == "mq" else self.protocol
+        return "http" if self.protocol in ("mq", "topics") else self.protocol
 
 
 class Row:
@@ -191,9 +191,11 @@ def queue_rows():
 
 
 def topic_row():
-    """Wharf's subscribers ask for each item, Redis's get them sent."""
-    return TopicRow("1s", [wharf("Wharf, evsub", protocol="mq"),
-                           redis("Redis, SUBSCRIBE")])
+    """Wharf's subscribers by nng and Redis's get items sent; those of evsub ask
+    for each."""
+    return TopicRow("1s", [wharf("Wharf, nng", protocol="topics"),
+                           redis("Redis, SUBSCRIBE"),
+                           wharf("Wharf, evsub", protocol="mq")])
 
 
 def tool_rows():

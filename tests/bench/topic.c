@@ -3,12 +3,16 @@
  * item when all others have got the one before.  What is counted is items that
  * have arrived; their time is that since the publisher sent them.
  *
- * Over HTTP a subscriber asks for the next item as soon as it has one (evsub);
- * Redis sends them by itself, which is an answer to a request of no bytes.
+ * Over HTTP a subscriber asks for the next item as soon as it has one (evsub).
+ * Redis, and Wharf's nng socket of topics (--topics), send them by themselves,
+ * which is an answer to a request of no bytes.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/bench/loop.h"
+
+#define SETTLE		300000	/* us */
 
 static uint64_t	coming;		/* items on their way to subscribers */
 static int64_t	published;	/* when the last was sent */
@@ -63,9 +67,13 @@ topic_run(struct bench *b, const struct wire *wire)
 	unsigned		i;
 
 	if (b->o.conns < 2 || b->o.depth != 1 || b->o.rate > 0 ||
-	    wire == &wire_beans || b->o.mix[OP_SUB] != 100)
+	    wire == &wire_beans || b->o.mix[OP_SUB] != 100 ||
+	    (b->o.topics != NULL && wire != &wire_http))
 		die("sub: alone, one at a time, from 2 connections on");
 	loop_open(&l, b, wire);
+	/* The greeting of nng is answered before its pipe is there. */
+	if (b->o.topics != NULL)
+		(void)usleep(SETTLE);
 	l.next = topic_next;
 	l.done = topic_done;
 	wire->request(&b->o, OP_PUB, &l.requests[OP_PUB]);

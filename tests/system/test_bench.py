@@ -124,16 +124,21 @@ def test_hold(node):
     wait_for("nobody waits", 20, lambda: waiters(node) == 0)
 
 
-def test_topic(node):
-    """Each of nine subscribers gets each item, before the next is sent."""
+@pytest.mark.parametrize("push", [False, True])
+def test_topic(node, push):
+    """Each of nine subscribers gets each item, before the next is sent: asks
+    for it, or hears it at the router's nng socket."""
     where = "%s:%d" % node.mq
     peers.wait_queues(node)
-    d = generate(where, "-m", "sub", "-c", "10", "-n", "450", "--first", "7")
+    hear = ["--topics=%s/topics.0" % node.run] if push else []
+    topic = 7 + push
+    d = generate(where, "-m", "sub", "-c", "10", "-n", "450",
+                 "--first=%d" % topic, *hear)
     assert (d["count"], d["missed"], d["errors"]["total"]) == (450, 0, 0)
     assert d["latency_us"]["sub"]["uncorrected"]["count"] == 450
-    a = node.ask("GET", "/hustmq/sub?queue=bt000000000007&idx=51")
+    a = node.ask("GET", "/hustmq/sub?queue=bt%012d&idx=51" % topic)
     assert a.status == 200 and len(a.body) == 256
-    assert node.ask("GET", "/hustmq/sub?queue=bt000000000007&idx=52"
+    assert node.ask("GET", "/hustmq/sub?queue=bt%012d&idx=52" % topic
                     ).status == 401
 
 

@@ -175,6 +175,30 @@ def test_roles(nodes):
         sub.close()
 
 
+def test_most(nodes):
+    """One more than may be is sent away; the others go on to hear."""
+    n = nodes({"limits.subscribers": 2}, workers=1, stores=1).start()
+    subs = [nc.Subscriber(topics(n), b"t", 0.3) for _ in range(2)]
+    with Router(n.run) as r:
+        for s in subs:
+            settle(r, b"t", s.hear)
+        late = Raw(topics(n))
+        with pytest.raises((EOFError, OSError)):
+            late.take(1)
+        late.close()
+        pub(r, b"t", b"x")
+        for s in subs:
+            while s.hear() != (b"t", b"x"):
+                pass
+            s.close()
+        # Their places are free again.
+        sub = nc.Subscriber(topics(n), b"t", 0.3)
+        settle(r, b"t", sub.hear)
+        sub.close()
+    none = nodes({"limits.subscribers": 0}, workers=1, stores=1).start()
+    assert not os.path.exists(topics(none))
+
+
 def test_slow(one):
     """Who does not read loses items; pubs, others and memory do not mind."""
     slow = Raw(topics(one))
