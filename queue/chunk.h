@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "queue/heap.h"
+#include "proto/heap.h"
 
 #define CHUNK_MOST	512u
 

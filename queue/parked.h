@@ -13,7 +13,7 @@
 
 #include "proto/clock.h"
 #include "proto/err.h"
-#include "queue/heap.h"
+#include "proto/heap.h"
 
 struct name;
 

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "queue/heap.h"
+#include "proto/heap.h"
 #include "queue/ops.h"
 #include "queue/parked.h"
 #include "queue/settings.h"

@@ -13,6 +13,7 @@
  * 4 A pump makes a bounded number of rounds, so that timers and mailbox get
  *   their turn under load; what is left over continues after a timer of 0 s.
  */
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@
 #define POOL_STEP	4096u	/* the read buffer grows by this */
 #define ROUNDS		4
 #define STANDING_MS	2
+#define DENIED_S	0.1	/* until the next try to accept a first connection */
 
 static void
 on_io(struct ev_loop *loop, struct ev_io *w, int revents)
@@ -45,8 +47,10 @@ on_timer(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct listener	*l = w->data;
 
-	(void)loop;
 	(void)revents;
+	if (l->denied)
+		ev_io_start(loop, &l->io);
+	l->denied = 0;
 	l->ready = 1;
 }
 
@@ -73,8 +77,10 @@ mhd_log(void *arg, const char *fmt, va_list ap)
 	if (strstr(text, "resource limit") != NULL) {
 		log_limited(&lim, "http: %s", text);
 		/* No descriptor left; none yet when the first daemon starts. */
-		if (l->mhd != NULL)
+		if (l->mhd != NULL) {
 			l->starved = listener_connections(l);
+			l->denied = l->starved == 0;
+		}
 	} else
 		log_debug("http: %s", text);
 	if (strstr(text, "handshake message") != NULL)
@@ -143,8 +149,10 @@ listener_limit(const struct conf *c)
 	return limit > 0 ? limit : 1;
 }
 
-void
-listener_open(struct worker *w, uint64_t id, unsigned on, int tls, int fd)
+/* For up to most connections; NULL: MHD does not take it, logged. */
+static struct listener *
+listener_start(struct worker *w, uint64_t id, unsigned on, int tls,
+    unsigned most, int fd)
 {
 	struct listener	*l = calloc(1, sizeof(*l));
 
@@ -155,13 +163,15 @@ listener_open(struct worker *w, uint64_t id, unsigned on, int tls, int fd)
 	l->on = on;
 	l->tls = tls;
 	TAILQ_INIT(&l->shaking);
-	l->limit = listener_limit(w->a.conf);
+	l->fd = fd;
+	l->limit = most < LISTENER_PART ? most : LISTENER_PART;
+	l->rest = most - l->limit;
 	if ((l->mhd = daemon_start(l, fd)) == NULL) {
 		log_warnx("http: cannot serve socket %llu",
 		    (unsigned long long)id);
 		(void)close(fd);
 		free(l);
-		return;
+		return NULL;
 	}
 	ev_io_init(&l->io, on_io,
 	    MHD_get_daemon_info(l->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
@@ -170,12 +180,44 @@ listener_open(struct worker *w, uint64_t id, unsigned on, int tls, int fd)
 	ev_init(&l->timer, on_timer);
 	l->timer.data = l;
 	ev_io_start(w->a.loop, &l->io);
-	l->next = w->listeners;
-	w->listeners = l;
 	log_debug("http: serving socket %llu", (unsigned long long)id);
+	return l;
 }
 
 void
+listener_open(struct worker *w, uint64_t id, unsigned on, int tls, int fd)
+{
+	struct listener	*l = listener_start(w, id, on, tls,
+			    listener_limit(w->a.conf), fd);
+
+	if (l == NULL)
+		return;
+	l->next = w->listeners;
+	w->listeners = l;
+}
+
+/* The next in the list is for the connections that this one cannot have. */
+static void
+listener_follow(struct listener *l)
+{
+	static struct log_limit	 lim;
+	int			 fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+	struct listener		*n;
+
+	if (fd == -1) {
+		log_limited(&lim, "http: no descriptor for more than %u "
+		    "connections", l->limit);
+		return;
+	}
+	n = listener_start(l->w, l->id, l->on, l->tls, l->rest, fd);
+	if (n == NULL)
+		return;
+	n->next = l->next;
+	l->next = n;
+	l->followed = 1;
+}
+
+static void
 listener_close(struct listener *l)
 {
 	MHD_socket	fd;
@@ -190,15 +232,23 @@ listener_close(struct listener *l)
 	listeners_wake(l->w);
 }
 
-struct listener *
-listener_find(struct worker *w, uint64_t id)
+void
+listener_unlisten(struct worker *w, uint64_t id)
 {
 	struct listener	*l;
 
 	for (l = w->listeners; l != NULL; l = l->next)
-		if (l->id == id && !l->closing)
-			return l;
-	return NULL;
+		if (l->id == id)
+			listener_close(l);
+}
+
+void
+listeners_close(struct worker *w)
+{
+	struct listener	*l;
+
+	for (l = w->listeners; l != NULL; l = l->next)
+		listener_close(l);
 }
 
 unsigned
@@ -240,6 +290,14 @@ listener_round(struct listener *l)
 	listener_look_full(l);
 }
 
+static void
+listener_arm(struct listener *l, double seconds)
+{
+	ev_timer_stop(l->w->a.loop, &l->timer);
+	ev_timer_set(&l->timer, seconds, 0.);
+	ev_timer_start(l->w->a.loop, &l->timer);
+}
+
 /* Rounds until MHD has nothing left to do at once, or it had its share. */
 static void
 listener_run(struct listener *l)
@@ -264,11 +322,15 @@ listener_run(struct listener *l)
 		}
 		l->ready = 1;
 	}
-	if (l->ready)
-		ms = 0;
-	ev_timer_stop(l->w->a.loop, &l->timer);
-	ev_timer_set(&l->timer, (double)ms / 1e3, 0.);
-	ev_timer_start(l->w->a.loop, &l->timer);
+	listener_arm(l, l->ready ? 0. : (double)ms / 1e3);
+}
+
+/* MHD has no connection whose end it could wait for, and would spin. */
+static void
+listener_wait_descriptor(struct listener *l)
+{
+	ev_io_stop(l->w->a.loop, &l->io);
+	listener_arm(l, DENIED_S);
 }
 
 static void
@@ -280,6 +342,20 @@ listener_free(struct listener *l)
 	free(l);
 }
 
+/* The last one has nothing to do any more, nor soon. */
+static void
+listener_retire_next(struct listener *l)
+{
+	struct listener	*n = l->next;
+
+	if (l->closing || !l->followed || n->followed ||
+	    listener_connections(n) != 0 ||
+	    listener_connections(l) >= l->limit / 2)
+		return;
+	l->followed = 0;
+	listener_close(n);
+}
+
 /* Frees the closing listeners whose last connection is gone. */
 static void
 listeners_reap(struct worker *w)
@@ -288,6 +364,7 @@ listeners_reap(struct worker *w)
 
 	while ((l = *p) != NULL) {
 		if (!l->closing || listener_connections(l) != 0) {
+			listener_retire_next(l);
 			p = &l->next;
 			continue;
 		}
@@ -303,8 +380,14 @@ listeners_pump(struct worker *w)
 
 	body_grant(w);
 	calls_retry(w);
-	for (l = w->listeners; l != NULL; l = l->next)
+	for (l = w->listeners; l != NULL; l = l->next) {
 		listener_run(l);
+		if (l->denied)
+			listener_wait_descriptor(l);
+		if (l->full && l->starved == 0 && l->rest > 0 &&
+		    !l->followed && !l->closing)
+			listener_follow(l);
+	}
 	/* What was sent in this turn gave bytes back to those who wait. */
 	if (body_grant(w))
 		listeners_wake(w);
@@ -325,8 +408,7 @@ listeners_stop(struct worker *w)
 {
 	struct listener	*l;
 
-	for (l = w->listeners; l != NULL; l = l->next)
-		listener_close(l);
+	listeners_close(w);
 	while ((l = w->listeners) != NULL) {
 		/* Resumed connections leave the list of the suspended here. */
 		(void)MHD_run(l->mhd);

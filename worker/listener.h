@@ -1,6 +1,10 @@
 /*
- * listener.h: one listening socket, one MHD daemon, driven by the worker's
- * loop.  MHD runs only inside listeners_pump, once a loop turn.
+ * listener.h: a listening socket and the MHD daemons of its connections, driven
+ * by the worker's loop.  MHD runs only inside listeners_pump, once a loop turn.
+ *
+ * To resume a connection MHD looks at all that are suspended, so a daemon has
+ * LISTENER_PART connections at most; one that is full is followed by another
+ * for the rest (RULE long polls).
  */
 #ifndef WORKER_LISTENER_H
 #define WORKER_LISTENER_H
@@ -16,6 +20,7 @@ struct worker;
 #define IDLE_EXTRA	5	/* seconds past limits.upload_idle */
 #define OPEN_MOST	10	/* seconds until a request is answered, RULE answers */
 #define LISTENER_POOL	32768u	/* bytes per connection, RULE memory */
+#define LISTENER_PART	512u	/* connections of one daemon */
 /*
  * Requests that wait for an answer without being suspended: each costs a
  * fraction of a microsecond in every run of MHD, suspending several once.
@@ -32,8 +37,12 @@ struct listener {
 	struct tls_queue	 shaking;	/* handshakes that MHD runs */
 	struct tls_conn		*shook;		/* read or wrote last, or NULL */
 	unsigned		 limit;		/* connections */
+	unsigned		 rest;		/* of the socket, for those that follow */
+	int			 followed;	/* by the next in the list */
+	int			 fd;		/* listens; MHD's */
 	int			 full;		/* it was reached */
 	unsigned		 starved;	/* connections when descriptors ended */
+	int			 denied;	/* not even one for the first */
 	int			 closing;	/* accepts no more */
 	int			 ready;		/* MHD has something to do */
 	unsigned		 standing;	/* requests, see STANDING_MAX */
@@ -47,9 +56,9 @@ struct listener {
 /* Takes fd; failure is logged and leaves the others alone. */
 void	 listener_open(struct worker *, uint64_t id, unsigned on, int tls,
 	    int fd);
-/* Accepts no more; ends when its last connection does. */
-void	 listener_close(struct listener *);
-struct listener *listener_find(struct worker *, uint64_t id);
+/* No more are accepted; it ends when its last connection does. */
+void	 listener_unlisten(struct worker *, uint64_t id);
+void	 listeners_close(struct worker *);
 /* Lets every MHD with work run, sends what came of it, arms the timers. */
 void	 listeners_pump(struct worker *);
 /* The pump runs (again) before the loop sleeps. */

@@ -2,32 +2,33 @@
  * pending.c: the table behind pending.h.
  *
  * Invariants
- * 1 A slot is in the free list or in the deadline list, never in both; slot 0
- *   heads the deadline list and is never given out.
- * 2 The deadline list is sorted.  Deadlines hardly differ in length, so a new
- *   entry goes to the tail, or a few steps before it.
+ * 1 A slot is in the free list or its node in the heap, never both; slot 0 is
+ *   in neither.  The heap has room for all slots.
+ * 2 Slots do not move: they come in blocks.
  * 3 A slot's generation changes when it is taken, which makes its old id void;
  *   it is never 0 in an id.
  */
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "proto/heap.h"
 #include "worker/pending.h"
 
+#define BLOCK	256u		/* slots */
+
 struct slot {
+	struct heap_node due;		/* key: microseconds of mono_t */
 	void		*owner;		/* NULL: free */
 	uint64_t	 link;
-	mono_t		 due;
-	uint32_t	 gen;
-	uint32_t	 next, prev;
+	uint32_t	 n, gen;
+	uint32_t	 next;		/* of the free list, 0 none */
 };
 
 struct pending {
-	struct slot	*slots;
-	uint32_t	 size, free;	/* free: head of the free list, 0 none */
-	size_t		 count;
+	struct slot	**blocks;
+	uint32_t	 size, free;	/* slots; head of the free list, 0 none */
+	struct heap	 heap;
 };
-
-#define FIRST_SIZE	256u
 
 struct pending *
 pending_new(void)
@@ -38,82 +39,87 @@ pending_new(void)
 void
 pending_free(struct pending *p)
 {
+	uint32_t	i;
+
 	if (p == NULL)
 		return;
-	free(p->slots);
+	for (i = 0; i < p->size / BLOCK; i++)
+		free(p->blocks[i]);
+	free(p->blocks);
+	heap_free(&p->heap);
 	free(p);
+}
+
+static struct slot *
+slot_at(const struct pending *p, uint32_t n)
+{
+	return &p->blocks[n / BLOCK][n % BLOCK];
+}
+
+static struct slot *
+slot_of(struct heap_node *due)
+{
+	return (struct slot *)(void *)((char *)due -
+	    offsetof(struct slot, due));
+}
+
+static void
+slot_put_free(struct pending *p, struct slot *s)
+{
+	s->next = p->free;
+	p->free = s->n;
 }
 
 static int
 pending_grow(struct pending *p)
 {
-	uint32_t	 size = p->size == 0 ? FIRST_SIZE : p->size * 2, i;
-	struct slot	*slots;
+	uint32_t	  i, size = p->size + BLOCK;
+	struct slot	**blocks, *b;
 
-	if (size < p->size)
+	if (size < p->size || heap_reserve(&p->heap, size) != 0)
 		return 0;
-	slots = reallocarray(p->slots, size, sizeof(*slots));
-	if (slots == NULL)
+	blocks = reallocarray(p->blocks, size / BLOCK, sizeof(*blocks));
+	if (blocks == NULL)
 		return 0;
-	if (p->size == 0)
-		slots[0] = (struct slot){ .next = 0, .prev = 0 };
-	for (i = p->size == 0 ? 1 : p->size; i < size; i++)
-		slots[i] = (struct slot){ .gen = 1,
-		    .next = i + 1 < size ? i + 1 : 0 };
-	p->free = p->size == 0 ? 1 : p->size;
-	p->slots = slots;
+	p->blocks = blocks;
+	if ((b = calloc(BLOCK, sizeof(*b))) == NULL)
+		return 0;
+	blocks[p->size / BLOCK] = b;
+	for (i = BLOCK; i-- > 0;) {
+		b[i].n = p->size + i;
+		b[i].gen = 1;
+		if (b[i].n != 0)
+			slot_put_free(p, &b[i]);
+	}
 	p->size = size;
 	return 1;
-}
-
-/* Puts slot n in front of the first entry that is due later. */
-static void
-deadline_insert(struct pending *p, uint32_t n)
-{
-	struct slot	*s = p->slots;
-	uint32_t	 after = s[0].prev;
-
-	while (after != 0 && mono_diff(s[n].due, s[after].due) > 0)
-		after = s[after].prev;
-	s[n].prev = after;
-	s[n].next = s[after].next;
-	s[s[n].next].prev = n;
-	s[after].next = n;
 }
 
 uint64_t
 pending_add(struct pending *p, void *owner, uint64_t link, mono_t due)
 {
 	struct slot	*s;
-	uint32_t	 n;
 
 	if (p->free == 0 && !pending_grow(p))
 		return 0;
-	n = p->free;
-	s = &p->slots[n];
+	s = slot_at(p, p->free);
 	p->free = s->next;
 	s->owner = owner;
 	s->link = link;
-	s->due = due;
-	deadline_insert(p, n);
-	p->count++;
-	return (uint64_t)s->gen << 32 | n;
+	heap_set(&p->heap, &s->due, due.us);
+	return (uint64_t)s->gen << 32 | s->n;
 }
 
 static void *
-slot_release(struct pending *p, uint32_t n)
+slot_release(struct pending *p, struct slot *s)
 {
-	struct slot	*s = &p->slots[n];
-	void		*owner = s->owner;
+	void	*owner = s->owner;
 
-	p->slots[s->prev].next = s->next;
-	p->slots[s->next].prev = s->prev;
+	heap_del(&p->heap, &s->due);
 	s->owner = NULL;
 	if (++s->gen == 0)
 		s->gen = 1;
-	s->next = p->free;
-	p->free = n;
-	p->count--;
+	slot_put_free(p, s);
 	return owner;
 }
 
@@ -125,47 +131,49 @@ pending_take(struct pending *p, uint64_t id, uint64_t link)
 
 	if (n == 0 || n >= p->size)
 		return NULL;
-	s = &p->slots[n];
+	s = slot_at(p, n);
 	if (s->owner == NULL || s->gen != id >> 32 || s->link != link)
 		return NULL;
-	return slot_release(p, n);
+	return slot_release(p, s);
 }
 
 void *
 pending_expired(struct pending *p, mono_t now)
 {
-	uint32_t	n;
+	struct heap_node	*due = heap_top(&p->heap);
 
-	if (p->count == 0)
-		return NULL;
-	n = p->slots[0].next;
-	return mono_diff(p->slots[n].due, now) >= 0 ? slot_release(p, n) : NULL;
+	return due != NULL && due->key <= now.us ?
+	    slot_release(p, slot_of(due)) : NULL;
 }
 
+/* From the end: there nothing of the heap moves when one goes. */
 void *
 pending_orphan(struct pending *p, uint64_t link)
 {
-	uint32_t	n;
+	uint32_t	 i;
+	struct slot	*s;
 
-	if (p->count == 0)
-		return NULL;
-	for (n = p->slots[0].next; n != 0; n = p->slots[n].next)
-		if (link == 0 || p->slots[n].link == link)
-			return slot_release(p, n);
+	for (i = p->heap.n; i-- > 0;) {
+		s = slot_of(p->heap.node[i]);
+		if (link == 0 || s->link == link)
+			return slot_release(p, s);
+	}
 	return NULL;
 }
 
 int
 pending_next(const struct pending *p, mono_t *due)
 {
-	if (p->count == 0)
+	const struct heap_node	*top = heap_top(&p->heap);
+
+	if (top == NULL)
 		return 0;
-	*due = p->slots[p->slots[0].next].due;
+	due->us = top->key;
 	return 1;
 }
 
 size_t
 pending_count(const struct pending *p)
 {
-	return p->count;
+	return p->heap.n;
 }

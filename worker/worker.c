@@ -148,10 +148,7 @@ on_listen(struct actor *a, uint64_t id, int kind, int lent, int fd)
 static void
 on_unlisten(struct actor *a, uint64_t id)
 {
-	struct listener	*l = listener_find(a->self, id);
-
-	if (l != NULL)
-		listener_close(l);
+	listener_unlisten(a->self, id);
 }
 
 static void
@@ -239,11 +236,9 @@ static void
 on_stop(struct actor *a, int hurry)
 {
 	struct worker	*w = a->self;
-	struct listener	*l;
 
 	w->stopping = 1;
-	for (l = w->listeners; l != NULL; l = l->next)
-		listener_close(l);
+	listeners_close(w);
 	auth_expire(w, 1);
 	queue_stop(w);
 	ev_timer_stop(a->loop, &w->hurry);

@@ -2,8 +2,8 @@
  * heap.h: what is due next: a binary heap of nodes that lie in the things
  * themselves.  All steps O(log n); the heap has only an array of pointers.
  */
-#ifndef QUEUE_HEAP_H
-#define QUEUE_HEAP_H
+#ifndef PROTO_HEAP_H
+#define PROTO_HEAP_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,12 +3,10 @@
  *
  * Invariants: 1. node[i]->at == i + 1; 2. no node's key is below that of its
  * parent (i - 1) / 2.
- *
- * Part of libqueue.  Pure.
  */
 #include <stdlib.h>
 
-#include "queue/heap.h"
+#include "proto/heap.h"
 
 int
 heap_reserve(struct heap *h, uint32_t n)
