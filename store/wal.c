@@ -22,6 +22,11 @@
 #include "store/wal_rec.h"
 #include "supervisor/log.h"
 
+#define HERE_MOST	65536u		/* bytes; see wal_here */
+#define HERE_SYNC	300000		/* usec of a sync */
+#define HERE_SLOW	2000		/* usec of a write */
+#define HERE_REST	1000000		/* usec */
+
 struct wal_seg *
 wal_seg_add(struct wal *w, uint64_t number, uint64_t first, uint64_t size)
 {
@@ -338,12 +343,29 @@ wal_place(struct wal *w, struct wal_place *pl)
 	return 0;
 }
 
+/*
+ * Whether the loop writes this batch itself: to have it written takes two
+ * wake-ups, longer than to copy a little to the page cache.  Not what begins a
+ * segment, which is synced; not beside a sync, nor when the last one took long,
+ * and for a while not after a write that did: then the disk is busy, and the
+ * next write may wait for it.  Lock held.
+ */
+static int
+wal_here(const struct wal *w, const struct wal_place *pl)
+{
+	return w->conf.sync != WAL_ALWAYS && !pl->fresh &&
+	    pl->span <= HERE_MOST && !w->pass.syncing &&
+	    w->pass.sync_us <= HERE_SYNC &&
+	    mono_diff(w->rest, w->pass.since) >= 0;
+}
+
 void
 wal_kick(struct wal *w, int force)
 {
 	struct wal_pass	*ps = &w->pass;
 	struct wal_buf	*b = w->open;
 	struct wal_place pl;
+	int		 here;
 
 	/* An empty batch is only good for a bound that no batch has yet. */
 	w->forced |= force && w->bound_next != w->bound_given;
@@ -365,8 +387,16 @@ wal_kick(struct wal *w, int force)
 	ps->buf_bound = w->bound_next;
 	ps->since = mono_now();
 	ps->busy = 1;
-	pthread_cond_signal(&ps->work);
+	if ((here = wal_here(w, &pl)) != 0)
+		wal_take(w);
+	else
+		pthread_cond_signal(&ps->work);
 	pthread_mutex_unlock(&ps->lock);
+	if (!here)
+		return;
+	wal_poll(w);
+	if (w->last_us > HERE_SLOW)
+		w->rest = mono_add(mono_now(), HERE_REST);
 }
 
 void

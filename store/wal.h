@@ -10,8 +10,9 @@
  *
  * Threads: all functions on the store's loop, except wal_sync_to; one log
  * thread writes batches, under 1s and os another one syncs them; they call
- * notify, and the loop then calls helper_poll and wal_poll.  (A few times the loop itself calls notify, from helper_poll
- * and wal_reserve: it must only wake the loop.)
+ * notify, and the loop then calls helper_poll and wal_poll.  (The loop itself
+ * calls notify, too, from helper_poll, wal_reserve and, under 1s and os, for a
+ * small batch that it wrote, from wal_kick: it must only wake the loop.)
  *
  * A failed write or sync is never retried: wal_failed() becomes true for good
  * and the store recovers by starting anew.
@@ -100,8 +101,9 @@ void		 wal_set_bound(struct wal *, uint64_t bound);
  */
 uint64_t	 wal_bound(const struct wal *);
 /*
- * Hands what was added to the log thread if that is idle; force: an empty
- * batch too, if no batch has the bound yet (remembered until it is idle).
+ * Hands what was added to the log thread if that is idle, or writes it; force:
+ * an empty batch too, if no batch has the bound yet (remembered until it is
+ * idle).
  */
 void		 wal_kick(struct wal *, int force);
 /* Takes over the log thread's results; updates the marks below. */

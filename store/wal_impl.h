@@ -2,8 +2,9 @@
  * wal_impl.h: what the wal_*.c files share and nobody else includes.
  *
  * Who touches what:
- *	struct wal_log	the log thread (wal_open before it starts, wal_close
- *			after it has ended)
+ *	struct wal_log	who has taken the batch: the log thread or, while that
+ *			has none, the loop (wal_open before the thread starts,
+ *			wal_close after it has ended)
  *	struct wal_pass	loop, log thread and sync thread, under its lock
  *	struct wal_own	helper jobs and the loop, under its lock; it outlives
  *			the wal for jobs whose done callback comes late
@@ -56,7 +57,7 @@ struct wal_mark {
 	uint32_t	 end;		/* bytes of that segment */
 };
 
-/* The log thread's view of the open segment; see wal_file.c. */
+/* The open segment as who writes sees it; see wal_file.c. */
 struct wal_log {
 	const struct io	*io;
 	const char	*dir;
@@ -122,6 +123,7 @@ struct wal_pass {
 	struct wal_stale stale;
 	mono_t		 stale_since;	/* of the first write that is not durable */
 	int		 syncing;
+	int64_t		 sync_us;	/* the last one took */
 	uint64_t	 batches, bytes;
 	int64_t		 last_us;	/* handed over until written (and durable) */
 };
@@ -136,6 +138,11 @@ wal_pass_stale(const struct wal_pass *ps)
 
 /* wal_thread.c */
 void	*wal_thread(void *);
+/*
+ * Writes the batch that was handed over, publishes, notifies.  Called and
+ * returns with the lock held.
+ */
+void	 wal_take(struct wal *);
 
 /* wal_sync.c */
 void	*wal_sync_thread(void *);
@@ -190,6 +197,7 @@ struct wal {
 	uint64_t	 last;		/* last LSN given */
 	uint64_t	 bound_next, bound_given; /* the last batch has */
 	int		 forced;	/* an empty batch is wanted */
+	mono_t		 rest;		/* wal_here: not before */
 	int		 busy;		/* copies of what is in pass: */
 	int		 failed;
 	uint64_t	 written, durable, bound;

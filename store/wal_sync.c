@@ -130,6 +130,7 @@ sync_once(struct wal *w)
 	wal_stale_close(&s);
 	pthread_mutex_lock(&ps->lock);
 	ps->syncing = 0;
+	ps->sync_us = mono_diff(began, mono_now());
 	if (error != 0 && ps->failed == 0)
 		ps->failed = error;
 	if (ps->failed == 0) {

@@ -1,7 +1,8 @@
 /*
  * wal_thread.c: the log thread.  Takes one batch at a time from the loop,
  * writes it, publishes the marks, calls notify.  Under always the batch is
- * durable then; under 1s and os the sync thread (wal_sync.c) makes it so.
+ * durable then; under 1s and os the sync thread (wal_sync.c) makes it so, and
+ * the loop does the same with a small batch itself (wal_kick).
  *
  * Invariants
  * 1 durable <= written, and both only grow.
@@ -74,8 +75,8 @@ thread_publish(struct wal *w, const struct wal_place *pl, int error)
 		pthread_cond_signal(&ps->sync);
 }
 
-static void
-thread_take(struct wal *w)
+void
+wal_take(struct wal *w)
 {
 	struct wal_pass	*ps = &w->pass;
 	struct wal_buf	*b = ps->buf;
@@ -103,7 +104,7 @@ wal_thread(void *arg)
 	pthread_mutex_lock(&w->pass.lock);
 	while (!w->pass.stop)
 		if (w->pass.buf != NULL)
-			thread_take(w);
+			wal_take(w);
 		else
 			pthread_cond_wait(&w->pass.work, &w->pass.lock);
 	pthread_mutex_unlock(&w->pass.lock);
