@@ -37,10 +37,18 @@ file_garbage(struct data *d, struct data_file *f, uint64_t past, uint64_t *all)
 	return *all > live ? *all - live : 0;
 }
 
+/* So many records in a bucket that finding one takes noticeably longer. */
+static int
+is_crowded(const struct data *d, const struct data_file *f)
+{
+	const struct engine_ops	*ops = d->conf.ops;
+
+	return ops->count(f->now.e) > 2 * ops->buckets(f->now.e);
+}
+
 static int
 wants(struct data *d, unsigned k, int64_t now)
 {
-	const struct engine_ops	*ops = d->conf.ops;
 	struct data_file	*f = &d->file[k];
 	uint64_t		 past = expiry_past(&f->sum.expiry, now);
 	uint64_t		 all, garbage;
@@ -52,16 +60,19 @@ wants(struct data *d, unsigned k, int64_t now)
 	/* No more often than each minute, so less is worth the effort. */
 	if (past > all / 2 && past > d->conf.compact_bytes / EXPIRED_PART)
 		return 1;
-	return ops->count(f->now.e) > 2 * ops->buckets(f->now.e);
+	return is_crowded(d, f);
 }
 
-/* One and a half buckets a record: measured in doc/storage.md. */
+/*
+ * One and a half buckets a record: measured in doc/storage.md.  A file that is
+ * crowded is one that grows, and goes on to while it is copied: four.
+ */
 static uint64_t
 buckets_for(const struct data *d, const struct data_file *f)
 {
 	uint64_t	n = d->conf.ops->count(f->now.e);
 
-	n += n / 2;
+	n += is_crowded(d, f) ? 3 * n : n / 2;
 	return n < BUCKETS_MIN ? BUCKETS_MIN : n;
 }
 
@@ -110,7 +121,7 @@ create_start(struct data *d, unsigned k)
 	helper_run(d->conf.helper, &j->job);
 }
 
-/* What somebody has ordered goes first. */
+/* What somebody has ordered goes first, then what gets slower with each put. */
 static unsigned
 start_choose(struct data *d)
 {
@@ -118,6 +129,9 @@ start_choose(struct data *d)
 
 	for (k = 0; k < d->conf.files; k++)
 		if (d->ordered >> k & 1)
+			return k;
+	for (k = 0; k < d->conf.files; k++)
+		if (is_crowded(d, &d->file[k]))
 			return k;
 	k = d->look % d->conf.files;
 	d->look = (k + 1) % d->conf.files;

@@ -383,10 +383,11 @@ shard_step(struct shard *s)
 	if (s->failed != E_OK)
 		return s->indexing;
 	shard_renew_bound(s);
-	shard_start_checkpoint(s);
+	/* Before the checkpoint, which under load has the helper all the time. */
 	if (!both || !s->turn)
 		s->moving = data_work(s->data, s->wall, wal_last(s->wal),
 		    us);
+	shard_start_checkpoint(s);
 	return shard_sweep(s) || s->indexing || s->moving;
 }
 

@@ -194,9 +194,10 @@ wharf_turn(int ep)
 			t.tv_nsec = ns > 0 ? ns : 0;
 	}
 	n = epoll_pwait2(ep, events, EVENTS, &t, NULL);
-	/* Nothing to hear: the library's own timers may have run out. */
-	for (i = 0; n == 0 && i < (int)b->o.conns; i++)
-		(void)wharf_process(clients[i].w);
+	/* The library's own timers. */
+	for (i = 0; i < (int)b->o.conns; i++)
+		if (wharf_timeout(clients[i].w) == 0)
+			(void)wharf_process(clients[i].w);
 	for (i = 0; i < n; i++) {
 		struct client	*c = events[i].data.ptr;
 
