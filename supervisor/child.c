@@ -62,6 +62,14 @@ child_set_state(struct child *c, enum child_state s)
 
 /* What a child says */
 
+static void
+child_heard(struct child *c)
+{
+	c->v.heard = mono_now();
+	c->v.starved = 0;
+	c->waited = sample_starved(c->pid);
+}
+
 static enum err
 child_on_ready(struct child *c, const struct msg *m)
 {
@@ -69,7 +77,8 @@ child_on_ready(struct child *c, const struct msg *m)
 	if (c->v.state != CHILD_STARTING)
 		return E_PARAM;
 	child_set_state(c, CHILD_READY);
-	c->v.heard = c->ready_at = mono_now();
+	c->ready_at = mono_now();
+	child_heard(c);
 	c->was_ready = 1;
 	log_info("%s[%d]: ready after %lld ms", c->name, (int)c->pid,
 	    (long long)mono_diff(c->born, c->ready_at) / 1000);
@@ -90,7 +99,7 @@ static enum err
 child_on_beat(struct child *c, const struct msg *m)
 {
 	(void)m;
-	c->v.heard = mono_now();
+	child_heard(c);
 	return E_OK;
 }
 
@@ -373,7 +382,8 @@ child_born(struct child *c, pid_t pid)
 	board_set(c->board, BC_RESTARTS, c->births - 1);
 	board_set(c->board, BC_STARTED, wall_ms() * 1000);
 	child_set_state(c, CHILD_STARTING);
-	c->v.heard = c->v.moved = c->born;
+	child_heard(c);
+	c->v.moved = c->born;
 	c->v.blocked = c->v.deadline = (mono_t){ 0 };
 	c->was_ready = c->asked = 0;
 	c->progress = 0;
@@ -557,6 +567,9 @@ child_look(struct child *c, mono_t now)
 		return;
 	if (c->nout > 0)
 		ev_io_start(c->env->loop, &c->out_io);
+	/* On a crowded machine it may not have had its turn. */
+	if (mono_diff(c->v.heard, now) > VIGIL_BEAT)
+		c->v.starved = sample_starved(c->pid) - c->waited;
 	if ((why = vigil_verdict(&c->v, now)) != NULL)
 		child_kill(c, why);
 }

@@ -56,6 +56,7 @@ struct child {
 	uint32_t		 inc;
 	int			 ctl, bell;	/* -1: none */
 	struct vigil		 v;		/* v.state is the state */
+	int64_t			 waited;	/* sample_starved at v.heard */
 	mono_t			 born, ready_at;
 	int			 was_ready;
 	int			 asked;		/* its death is our wish */

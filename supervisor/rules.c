@@ -63,7 +63,7 @@ vigil_verdict(const struct vigil *v, mono_t now)
 			return "no progress while starting";
 		break;
 	case CHILD_READY:
-		if (mono_diff(v->heard, now) > VIGIL_BEAT)
+		if (mono_diff(v->heard, now) - v->starved > VIGIL_BEAT)
 			return "no heartbeat";
 		break;
 	case CHILD_STOPPING:
@@ -82,6 +82,7 @@ void
 vigil_grace(struct vigil *v, mono_t now, int64_t slept)
 {
 	v->heard = v->moved = now;
+	v->starved = 0;
 	if (v->blocked.us != 0)
 		v->blocked = now;
 	if (v->deadline.us != 0)

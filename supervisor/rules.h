@@ -36,7 +36,8 @@ void	 brake_reset(struct brake *);
 enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_READY, CHILD_STOPPING };
 
 #define VIGIL_PROGRESS	60000000	/* usec without any before READY */
-#define VIGIL_BEAT	4000000		/* usec without one after it */
+#define VIGIL_BEAT	4000000		/* usec without one after it, in which
+					   it could have had a processor */
 #define VIGIL_CTL	4000000		/* usec with fd 3 full */
 #define VIGIL_TICK	500000		/* usec between two looks */
 #define VIGIL_LATE	2000000		/* usec: then it was we who slept */
@@ -44,6 +45,7 @@ enum child_state { CHILD_DOWN, CHILD_STARTING, CHILD_READY, CHILD_STOPPING };
 struct vigil {
 	enum child_state	state;
 	mono_t			heard;		/* last heartbeat */
+	int64_t			starved;	/* usec since, waiting for a processor */
 	mono_t			moved;		/* last PROGRESS with a new number */
 	mono_t			blocked;	/* .us 0: fd 3 takes messages */
 	mono_t			deadline;	/* STOPPING: .us 0: none */

@@ -52,6 +52,23 @@ read_memory(pid_t pid, struct sample_usage *u)
 	(void)read_lines(path, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
+int64_t
+sample_starved(pid_t pid)
+{
+	char		 path[64];
+	long long	 ran, waited;
+	FILE		*fp;
+	int		 n;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid,
+	    (int)pid);
+	if ((fp = fopen(path, "re")) == NULL)
+		return 0;
+	n = fscanf(fp, "%lld %lld", &ran, &waited);
+	fclose(fp);
+	return n == 2 ? waited / 1000 : 0;
+}
+
 void
 sample_machine(int64_t *memory, int64_t *available)
 {

@@ -28,6 +28,11 @@ struct sample_rate {
 
 /* What is not known, or nobody's (pid 0), is 0. */
 void	sample_read(pid_t, struct sample_usage *);
+/*
+ * Usec that its first thread was ready to run and waited for a processor so far
+ * (/proc/PID/schedstat, Linux's sched-stats.rst); 0: not known.
+ */
+int64_t	sample_starved(pid_t);
 /* Of the machine: MemTotal and MemAvailable in bytes; both 0: not known. */
 void	sample_machine(int64_t *memory, int64_t *available);
 /* Reads it and puts it on the board. */

@@ -97,6 +97,10 @@ test_vigil_states(void)
 	v = vigil(CHILD_READY);
 	CU_ASSERT_PTR_NULL(vigil_verdict(&v, at(3900000)));
 	CU_ASSERT_PTR_NOT_NULL(vigil_verdict(&v, at(4100000)));
+	/* It had no turn for so long. */
+	v.starved = 20 * S;
+	CU_ASSERT_PTR_NULL(vigil_verdict(&v, at(23900000)));
+	CU_ASSERT_PTR_NOT_NULL(vigil_verdict(&v, at(24100000)));
 	v = vigil(CHILD_DOWN);
 	CU_ASSERT_PTR_NULL(vigil_verdict(&v, at(1000 * S)));
 }

@@ -1,7 +1,11 @@
 /*
  * test_sample.c: what wharfd looks up about a process, and rates.
  */
+#include <sys/wait.h>
+
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,6 +38,37 @@ test_nobody(void)
 	memset(&u, 1, sizeof(u));
 	sample_read(0x7fffffff, &u);		/* nobody has this number */
 	CU_ASSERT(u.anon == 0 && u.file == 0 && u.shmem == 0 && u.fds == 0);
+}
+
+/* Two spinning processes on one processor wait for each other. */
+static void
+test_starved(void)
+{
+	cpu_set_t	one, all;
+	pid_t		pid;
+	int64_t		before, waited = 0;
+	int		i;
+
+	CU_ASSERT_EQUAL(sample_starved(0x7fffffff), 0);
+	if (access("/proc/self/schedstat", R_OK) != 0 ||
+	    sched_getaffinity(0, sizeof(all), &all) != 0)
+		return;
+	for (i = 0; !CPU_ISSET(i, &all); i++)
+		;
+	CPU_ZERO(&one);
+	CPU_SET(i, &one);
+	CU_ASSERT_EQUAL_FATAL(sched_setaffinity(0, sizeof(one), &one), 0);
+	if ((pid = fork()) == 0)
+		for (;;)
+			;
+	CU_ASSERT_FATAL(pid > 0);
+	before = sample_starved(getpid());
+	while ((waited = sample_starved(getpid()) - before) < 20000)
+		;
+	CU_ASSERT(sample_starved(pid) > 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	(void)sched_setaffinity(0, sizeof(all), &all);
 }
 
 static void
@@ -82,6 +117,7 @@ test_rate(void)
 static const CU_TestInfo tests[] = {
 	{ "self", test_self },
 	{ "nobody", test_nobody },
+	{ "starved", test_starved },
 	{ "machine", test_machine },
 	{ "rate", test_rate },
 	CU_TEST_INFO_NULL
