@@ -81,6 +81,7 @@ struct whole {
 	const struct backup_gen	*g;
 };
 
+/* What a quarantine left in doubt is there as it was stored. */
 static int
 whole_is(void *arg, uint64_t off, const struct tkrzw_record *rec)
 {
@@ -88,8 +89,12 @@ whole_is(void *arg, uint64_t off, const struct tkrzw_record *rec)
 	struct record	 r;
 
 	(void)off;
-	return record_get(&r, rec->key, rec->keylen, rec->val, rec->vallen) ==
-	    E_OK && slot_file(r.slot, w->r->stores, w->r->files) == w->g->k;
+	if (record_get(&r, rec->key, rec->keylen, rec->val, rec->vallen) !=
+	    E_OK &&
+	    record_get_doubtful(&r, rec->key, rec->keylen, rec->val,
+	    rec->vallen) != E_OK)
+		return 0;
+	return slot_file(r.slot, w->r->stores, w->r->files) == w->g->k;
 }
 
 static enum err

@@ -334,16 +334,16 @@ def test_quarantine(nodes, place):
     # What is older than the damage may have been acknowledged in it.
     assert drain(n, "q3") == [item("q3", i) for i in range(PUT)
                               if i != 5] + [b"new"]
-    # A copy may still meet what was replaced, until its file is compacted.
-    if made.ctl(n, "backup", place)[0] != 0:
-        n.ctl("compact", "router.0")
-        wait_for("a backup", 20,
-                 lambda: made.ctl(n, "backup", place)[0] == 0, 0.5)
+    where = backup(n, place)        # with what was in doubt and is replaced
+    made.assert_whole(where)
     n.stop()
     n.start()
     ready(n)
-    assert gauge(n) == 0 and drain(n, "q2") == [
-        item("q2", i) for i in range(PUT)]
+    copy = restored(nodes, where, **{"routers.count": 1})
+    ready(copy)
+    for node in n, copy:
+        assert gauge(node) == 0 and drain(node, "q2") == [
+            item("q2", i) for i in range(PUT)]
 
 
 @pytest.mark.limit(60)
