@@ -8,7 +8,7 @@
  *	topic.c		one publishes, all others subscribe; by means of loop.c
  *	http.c, resp.c	the words of a protocol (struct wire), for loop.c, made
  *			by template.c; beans.c and sp.c without it
- *	wharf.c		libwharf in place of loop.c
+ *	wharf.c		libwharf in place of loop.c, its ops made by wharf_ops.c
  *	report.c	the JSON
  * One thread.  All times are int64 nanoseconds of CLOCK_MONOTONIC.
  */

@@ -124,7 +124,7 @@ class Bench:
         if side.tool == "redis-benchmark":
             return run_redis_benchmark(address("resp"), row)
         args = {"mix": row.op, "size": row.size, "seconds": SECONDS,
-                "warmup": 0.2, "depth": row.depth,
+                "warmup": 0.2, "depth": side.args.get("depth", row.depth),
                 "connections": side.args.get("conns", row.conns),
                 **row.keys_args(turn)}
         if side.protocol == "topics":

@@ -98,9 +98,8 @@ class QueueRow(Row):
 
     @property
     def stock(self):
-        """A pipeline of small ones takes and puts so many that they differ
-        more."""
-        return QUEUE_STOCK * (8 if self.depth > 1 and self.size == 256 else 1)
+        """So many small ones are put and taken that the two differ more."""
+        return QUEUE_STOCK * (8 if self.size == 256 else 1)
 
 
 class TopicRow(Row):
@@ -138,12 +137,19 @@ def pair():
     return [wharf(), redis()]
 
 
+def trio():
+    """And as many ops in flight by libwharf; a node takes 64 clients of it
+    (limits.clients)."""
+    return pair() + [wharf("libwharf, 50 x 2", protocol="wharf", conns=50,
+                           depth=2)]
+
+
 def short_rows():
     """Those that the figures of the project are about."""
     web = [Side("bare libmicrohttpd", "bare"), Side("nginx", "nginx")]
     rows = [
-        Row("1s get 256", "1s", pair() + web),
-        Row("1s put 256", "1s", pair(), op="put"),
+        Row("1s get 256", "1s", trio() + web),
+        Row("1s put 256", "1s", trio(), op="put"),
         Row("1s get 65536", "1s", pair(), size=65536),
         Row("1s put 65536", "1s", pair(), size=65536, op="put"),
     ]
@@ -155,7 +161,7 @@ def short_rows():
             wharf("libwharf, 64", protocol="wharf"), redis("Redis -P 64")],
             op=op, conns=1, depth=64))
     return rows + [
-        Row("always put 256", "always", pair(), op="put"),
+        Row("always put 256", "always", trio(), op="put"),
         Row("always get 256 one", "always",
             [wharf(), redis(), wharf("libwharf", protocol="wharf")], conns=1),
         Row("always put 256 one", "always", pair(), conns=1, op="put"),
@@ -165,13 +171,14 @@ def short_rows():
 def type_rows():
     """Every other type of data, in turn with Redis's.  A round of sadd or zadd
     begins with sets of what the rounds before added."""
-    return [Row("1s %s 256" % op, "1s", pair(), op=op) for op in LOADS]
+    return [Row("1s %s 256" % op, "1s", trio(), op=op) for op in LOADS]
 
 
 def cache_rows():
     """The cache against a Redis that keeps nothing on the disk either."""
     return [Row("1s %s 256" % op, "1s", [
-        wharf(), Side("Redis, no AOF", "redis-memory", "resp")], op=op)
+        wharf(), Side("Redis, no AOF", "redis-memory", "resp"), trio()[2]],
+        op=op)
         for op in CACHE_LOADS]
 
 
@@ -183,7 +190,7 @@ def queue_rows():
     for sync in ("1s", "always"):
         for size in (256, 4096):
             for queues in (1, 16):
-                rows += [QueueRow(sync, pair() + [beans], queues, size=size),
+                rows += [QueueRow(sync, trio() + [beans], queues, size=size),
                          QueueRow(sync, lib, queues, size=size, conns=1,
                                   depth=64)]
     return rows + [QueueRow("always", pair() + [beans, wharf(

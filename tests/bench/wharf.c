@@ -9,13 +9,13 @@
  * A message that is taken (qget) the library acknowledges when the callback has
  * returned; these acknowledgements are waited for in the end.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "proto/wharf.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/wharf_ops.h"
 
 #define EVENTS	256
 #define PAUSE	100		/* ms; how often the end is looked for */
@@ -40,21 +40,18 @@ static uint64_t		 inflight;
 
 static void	place_submit(struct place *);
 
-static void
-on_answer(struct wharf *w, const struct wharf_answer *a, void *arg)
+static int
+status_of(const struct wharf_answer *a)
 {
-	struct place	*p = arg;
-	int		 status = a->status == WHARF_OK ? 200 :
-			    wharf_status_http(a->status);
+	return a->status == WHARF_OK ? 200 : wharf_status_http(a->status);
+}
 
-	(void)w;
+/* body: bytes of the value, or -1. */
+static void
+place_done(struct place *p, int status, int64_t body)
+{
 	inflight--;
-	if (b->o.check && p->op.kind == OP_GET && status == 200 &&
-	    a->length == b->o.size &&
-	    memcmp(a->value, value_of(b, p->op.key), a->length) != 0)
-		b->t.content++;
-	op_done(b, &p->op, status, a->value != NULL ? (int64_t)a->length : -1,
-	    now_ns());
+	op_done(b, &p->op, status, body, now_ns());
 	if (b->o.rate > 0 || !op_next(b, &p->op, b->last)) {
 		p->next = p->c->free;
 		p->c->free = p;
@@ -63,52 +60,39 @@ on_answer(struct wharf *w, const struct wharf_answer *a, void *arg)
 	place_submit(p);
 }
 
-/* Of the queue whose number the key is. */
-static enum wharf_status
-queue_submit(struct wharf *w, struct place *p)
+static void
+on_one(struct wharf *w, const struct wharf_answer *a, void *arg)
 {
-	char			name[32];
-	int			put = p->op.kind == OP_QPUT;
-	struct wharf_queue_op	op = WHARF_QUEUE_OP_INIT(
-				    put ? WHARF_Q_PUT : WHARF_Q_GET, name);
+	struct place	*p = arg;
+	int		 status = status_of(a);
 
-	(void)snprintf(name, sizeof(name), "bq%012llu",
-	    (unsigned long long)p->op.key);
-	if (put) {
-		op.value = value_of(b, p->op.key);
-		op.length = b->o.size;
-	} else {
-		op.other = "bench";
-		op.flags = WHARF_AUTO;
-	}
-	return wharf_queue_submit(w, &op, on_answer, p, NULL);
+	(void)w;
+	if (b->o.check && p->op.kind == OP_GET && status == 200 &&
+	    a->length == b->o.size &&
+	    memcmp(a->value, value_of(b, p->op.key), a->length) != 0)
+		b->t.content++;
+	place_done(p, status, a->value != NULL ? (int64_t)a->length : -1);
 }
 
-static enum wharf_status
-key_submit(struct wharf *w, struct place *p)
+/* A key that is not there has its answer, too, as over the other protocols. */
+static void
+on_many(struct wharf *w, const struct wharf_answer *a, size_t n, void *arg)
 {
-	char	key[KEY_LEN];
+	size_t	i;
 
-	memcpy(key, "key:", 4);
-	key_digits(key + 4, p->op.key);
-	if (p->op.kind == OP_PUT)
-		return wharf_submit_put(w, key, KEY_LEN,
-		    value_of(b, p->op.key), b->o.size, NULL, on_answer, p);
-	if (p->op.kind == OP_DEL)
-		return wharf_submit_del(w, key, KEY_LEN, NULL, on_answer, p);
-	return wharf_submit_get(w, key, KEY_LEN, on_answer, p);
+	(void)w;
+	for (i = 0; i < n; i++)
+		if (a[i].status != WHARF_OK && a[i].status != WHARF_NOTFOUND)
+			break;
+	place_done(arg, i == n ? 200 : status_of(&a[i]), -1);
 }
 
 static void
 place_submit(struct place *p)
 {
-	struct wharf		*w = p->c->w;
-	enum wharf_status	 e;
+	enum wharf_status	e = wharf_op_submit(b, p->c->w, &p->op, on_one,
+				    on_many, p);
 
-	if (p->op.kind == OP_QPUT || p->op.kind == OP_QGET)
-		e = queue_submit(w, p);
-	else
-		e = key_submit(w, p);
 	if (e != WHARF_OK)
 		die("libwharf: submit: %s", wharf_status_text(e));
 	inflight++;
@@ -145,9 +129,6 @@ client_open(struct client *c, int ep)
 	unsigned		i;
 
 	o.name = "wharf-bench";
-	if (b->o.mix[OP_GET] + b->o.mix[OP_PUT] + b->o.mix[OP_DEL] +
-	    b->o.mix[OP_QPUT] + b->o.mix[OP_QGET] != 100)
-		die("libwharf: get, put, del, qput and qget only");
 	e = wharf_connect(&c->w, b->o.address, &o);
 	if (e != WHARF_OK)
 		die("libwharf: connect: %s", wharf_status_text(e));
@@ -226,6 +207,9 @@ wharf_run(struct bench *bench)
 	unsigned	i;
 
 	b = bench;
+	for (i = 0; i < OP_KINDS; i++)
+		if (b->o.mix[i] != 0 && !wharf_op_known((enum kind)i))
+			die("libwharf: not %s", kind_names[i]);
 	clients = calloc(b->o.conns, sizeof(*clients));
 	if (ep < 0 || clients == NULL)
 		die("no memory for the clients");

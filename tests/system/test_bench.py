@@ -74,6 +74,29 @@ def test_cache(node):
 
 
 @pytest.mark.parametrize("protocol", ["http", "wharf"])
+def test_types(node, protocol):
+    """Each verb finds the record that its own kind of write made, whichever
+    way it came, and no others."""
+    at = 1000000 if protocol == "http" else 2000000
+    fixed = ("-k", "200", "-n", "200", "--dist", "sequential", "-c", "3",
+             "--first", str(at))
+
+    def run(verb, *args, by=protocol):
+        d = generate(address(node, by), "-p", by, "-m", verb, *fixed, *args)
+        assert d["errors"]["total"] == 0 and d["count"] == 200, (verb, d)
+        return d["missed"]
+    other = "wharf" if protocol == "http" else "http"
+    for write, read in (("hset", "hget"), ("sadd", "sismember"),
+                        ("zadd", "zscore"), ("cput", "cget")):
+        run(write)
+        assert (run(read), run(read, by=other)) == (0, 0)
+        assert run(read, "--first", str(at + 200)) == 200
+    assert node.ask("GET", "/hustdb/zscore?tb=bz&key=key:%012d" % (at + 7) +
+                    "x" * 240).body == b"%d" % (at + 7)
+    assert (run("hkeys"), run("zrange"), run("mget")) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("protocol", ["http", "wharf"])
 def test_queues(node, protocol):
     """What it puts into the queue of each key it takes out again, once, and
     has acknowledged when it ends."""
