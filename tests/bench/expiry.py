@@ -14,6 +14,7 @@ and BENCH_DIR as in bench.py.
 import json
 import math
 import os
+import re
 import statistics
 import sys
 import threading
@@ -27,7 +28,6 @@ from bulk import mput, pour, sadd, zadd
 from client import Closed, Conn
 from document import say
 from figures import Figure
-from metrics import parse
 from node import wait_for
 
 KEYS = int(os.environ.get("BENCH_KEYS", 1000000))
@@ -129,8 +129,10 @@ class Eye:
         return out + [self.number("zcount?tb=z&min=0&max=%d" % KEYS)]
 
     def gauge(self, name):
-        text = self.get("/metrics").body.decode()
-        return int(parse(text)["wharf_" + name].sum(actor="store"))
+        """Without metrics.parse, whose 4 ms of a core a reader would see."""
+        lines = re.findall(rb'^wharf_%s\{[^}]*actor="store"[^}]*\} (\S+)'
+                           % name.encode(), self.get("/metrics").body, re.M)
+        return sum(int(float(n)) for n in lines)
 
     def close(self):
         self.conn.close()
@@ -209,6 +211,8 @@ def mass(w, conns):
         sys.exit("bench-expiry: too slow a machine: %.0f s left" % (
             ends - time.time()))
     reader = Reader(w, conns)
+    # What asks the node must not take a core from those that are measured.
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     began = time.time()
     time.sleep(ends - time.time())
     r = watch(eye, ends)
@@ -221,6 +225,7 @@ def mass(w, conns):
     done = time.time()
     time.sleep(5)
     reader.stop()
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     r["p99"] = {"normal": reader.p99([(began, ends - 2), (gone + 1, full - 1),
                                       (done + 1, done + 5)]),
                 "expiry": reader.p99([(ends - 1, gone)]),
