@@ -108,15 +108,16 @@ pace(struct backup_run *r, size_t n)
  * Dirty pages in a heap would make the log's syncs wait, and clean ones push
  * out what is read.
  */
-static void
+static enum err
 out_flush(struct backup_out *o)
 {
-	off_t	from = (off_t)o->flushed, n = (off_t)(o->n - o->flushed);
+	off_t	from = (off_t)o->flushed, to = (off_t)o->n;
 
-	sync_file_range(o->fd, from, n, SYNC_FILE_RANGE_WAIT_BEFORE |
-	    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-	posix_fadvise(o->fd, from, n, POSIX_FADV_DONTNEED);
+	if (io_write_out(o->fd, from, to) == -1)
+		return out_errno(o, "writing");
+	posix_fadvise(o->fd, from, to - from, POSIX_FADV_DONTNEED);
 	o->flushed = o->n;
+	return E_OK;
 }
 
 enum err
@@ -140,9 +141,7 @@ backup_out_put(struct backup_out *o, const void *bytes, size_t n)
 	XXH3_128bits_update(o->sum, bytes, n);
 	o->n += n;
 	atomic_fetch_add(&o->r->copied, n);
-	if (o->n - o->flushed >= FLUSH)
-		out_flush(o);
-	return E_OK;
+	return o->n - o->flushed >= FLUSH ? out_flush(o) : E_OK;
 }
 
 static enum err

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,10 +73,15 @@ commit_now(struct data *d)
 	return write_text(d, &d->man);
 }
 
+/* Piece by piece first, for the sake of what the log writes meanwhile. */
 static enum err
 sync_fd(const struct data *d, int fd)
 {
-	if (fd == -1 || d->conf.io->fdatasync(d->conf.io, fd) == 0)
+	struct stat	st;
+
+	if (fd == -1 || (fstat(fd, &st) == 0 &&
+	    io_write_out(fd, 0, st.st_size) == 0 &&
+	    d->conf.io->fdatasync(d->conf.io, fd) == 0))
 		return E_OK;
 	log_error("data: syncing a data file");
 	return E_INTERNAL;

@@ -9,6 +9,8 @@
 
 #include "store/io.h"
 
+#define PIECE		(1 << 20)	/* bytes of a file written out at a time */
+
 static int
 posix_open(const struct io *io, const char *path, int flags, mode_t mode)
 {
@@ -124,6 +126,21 @@ io_read_all(const struct io *io, int fd, void *data, size_t n, off_t off)
 		p += r;
 		n -= (size_t)r;
 		off += r;
+	}
+	return 0;
+}
+
+int
+io_write_out(int fd, off_t from, off_t to)
+{
+	const unsigned	 all = SYNC_FILE_RANGE_WAIT_BEFORE |
+			    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+	off_t		 n;
+
+	for (; from < to; from += n) {
+		n = to - from < PIECE ? to - from : PIECE;
+		if (sync_file_range(fd, from, n, all) == -1)
+			return errno == EIO || io_is_full(errno) ? -1 : 0;
 	}
 	return 0;
 }

@@ -39,6 +39,13 @@ io_is_full(int err)
 int	io_write_all(const struct io *, int fd, const void *, size_t, off_t);
 /* Reads exactly n bytes; 0, or -1 (errno 0: end of file came first). */
 int	io_read_all(const struct io *, int fd, void *, size_t, off_t);
+/*
+ * Has what is dirty between from and to written out, a piece at a time, each
+ * waited for: who syncs a heap of it at once has the writes of others wait for
+ * all of that.  Makes nothing durable, a sync must follow; but that does not
+ * tell again of a failure that this one met.  0, or -1 with errno.
+ */
+int	io_write_out(int fd, off_t from, off_t to);
 /* fsyncs a directory by path; 0 or -1. */
 int	io_sync_dir(const struct io *, const char *path);
 

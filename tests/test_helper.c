@@ -3,6 +3,7 @@
  * order where helper_poll is called, nothing queued is forgotten.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -183,12 +184,60 @@ test_io(void)
 	CU_ASSERT_EQUAL(io_posix.unlink(&io_posix, name), 0);
 }
 
+static struct {
+	off_t	end;			/* where the next piece must begin */
+	int	calls, fail_at, error;
+} range;
+
+/* In place of the C library's. */
+int
+sync_file_range(int fd, off_t from, off_t n, unsigned flags)
+{
+	(void)fd;
+	CU_ASSERT_EQUAL(from, range.end);
+	CU_ASSERT(n > 0 && n <= 1 << 20);
+	CU_ASSERT_EQUAL(flags, SYNC_FILE_RANGE_WAIT_BEFORE |
+	    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	range.end = from + n;
+	if (++range.calls != range.fail_at)
+		return 0;
+	errno = range.error;
+	return -1;
+}
+
+static int
+write_out(off_t from, off_t to, int fail_at, int error)
+{
+	range.end = from;
+	range.calls = 0;
+	range.fail_at = fail_at;
+	range.error = error;
+	return io_write_out(0, from, to);
+}
+
+/* All of it in pieces; what a sync would not tell again is told. */
+static void
+test_write_out(void)
+{
+	CU_ASSERT_EQUAL(write_out(100, (5 << 20) + 7, 0, 0), 0);
+	CU_ASSERT_EQUAL(range.end, (5 << 20) + 7);
+	CU_ASSERT_EQUAL(range.calls, 5);
+	CU_ASSERT_EQUAL(write_out(7, 7, 0, 0), 0);
+	CU_ASSERT_EQUAL(range.calls, 0);
+	CU_ASSERT_EQUAL(write_out(0, 5 << 20, 2, EIO), -1);
+	CU_ASSERT_EQUAL(errno, EIO);
+	CU_ASSERT_EQUAL(range.calls, 2);
+	CU_ASSERT_EQUAL(write_out(0, 5 << 20, 1, ENOSPC), -1);
+	CU_ASSERT_EQUAL(write_out(0, 5 << 20, 1, ESPIPE), 0);
+}
+
 static const CU_TestInfo tests[] = {
 	{ "order", test_order },
 	{ "free finishes what is queued", test_free_finishes },
 	{ "idle", test_idle },
 	{ "a job queues another", test_requeue },
 	{ "io loops", test_io },
+	{ "written out in pieces", test_write_out },
 	CU_TEST_INFO_NULL
 };
 
