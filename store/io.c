@@ -1,15 +1,19 @@
 /*
  * io.c: the real system calls behind io.h, and the loops that every caller
- * needs around them.  No state, no policy: errno goes to the caller.
+ * needs around them.  No state; errno goes to the caller.  The one policy is how
+ * much is written out at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "proto/clock.h"
 #include "store/io.h"
 
-#define PIECE		(1 << 20)	/* bytes of a file written out at a time */
+#define PIECE		(1 << 20)	/* bytes written out at a time, at first */
+#define PIECE_MAX	(64 << 20)
+#define SLOW		10000		/* us for a piece */
 
 static int
 posix_open(const struct io *io, const char *path, int flags, mode_t mode)
@@ -135,12 +139,20 @@ io_write_out(int fd, off_t from, off_t to)
 {
 	const unsigned	 all = SYNC_FILE_RANGE_WAIT_BEFORE |
 			    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-	off_t		 n;
+	off_t		 n, piece = PIECE;
+	mono_t		 began;
+	int64_t		 us;
 
 	for (; from < to; from += n) {
-		n = to - from < PIECE ? to - from : PIECE;
+		n = to - from < piece ? to - from : piece;
+		began = mono_now();
 		if (sync_file_range(fd, from, n, all) == -1)
 			return errno == EIO || io_is_full(errno) ? -1 : 0;
+		us = mono_diff(began, mono_now());
+		if (us > SLOW && piece < PIECE_MAX)
+			piece *= 2;
+		else if (us < SLOW / 4 && piece > PIECE)
+			piece /= 2;
 	}
 	return 0;
 }

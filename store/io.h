@@ -42,7 +42,8 @@ int	io_read_all(const struct io *, int fd, void *, size_t, off_t);
 /*
  * Has what is dirty between from and to written out, a piece at a time, each
  * waited for: who syncs a heap of it at once has the writes of others wait for
- * all of that.  Makes nothing durable, a sync must follow; but that does not
+ * all of that.  Where a piece takes long the disk has much to do for others, and
+ * the next one is larger, or they would take for ever.  Makes nothing durable, a sync must follow; but that does not
  * tell again of a failure that this one met.  0, or -1 with errno.
  */
 int	io_write_out(int fd, off_t from, off_t to);
