@@ -229,6 +229,9 @@ mean anything.
 rule with the mean time between two requests of a connection as the expected interval; in an
 open loop (`bench-big`) times count from the moment at which the request was due.
 
+"libwharf, 50 x 2": 50 clients of `libwharf`, each with two ops in flight, as many in all as over 100 connections
+(a node takes 64 clients, `limits.clients`); "libwharf, 64" is one client with 64 ops in flight, beside Redis with a pipeline of 64.
+
 Of the other types of data a row reads, or adds to, 100,000 members, fields or keys. `sadd` and `zadd` add members that were never
 there before: to add one again, with the score that it has, changes nothing in Redis and writes nothing to its AOF, while
 in Wharf it is a write with a version of its own. `zrangebyscore` asks for 100 members, `hkeys` for a page of 100 (Redis:
