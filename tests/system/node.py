@@ -115,15 +115,15 @@ def options(opts):
 
 
 class Node:
+    quick = {}                  # what makes tests quick (conftest.py)
+
     def __init__(self, opts=None, env=None, data=None, workers=2, stores=2):
         self.dir = tempfile.mkdtemp(prefix="wh", dir="/tmp")
         self.data = data or os.path.join(self.dir, "data")
         self.run = os.path.join(self.dir, "run")
         self.logfile = os.path.join(self.dir, "log")
-        self.opts = {"workers.count": workers, "stores.count": stores}
-        if not LONG:                # some hundred starts: less to be zeroed
-            self.opts["stores.segment"] = "2M"
-        self.opts.update(opts or {})
+        self.opts = {"workers.count": workers, "stores.count": stores,
+                     **self.quick, **(opts or {})}
         self.env = dict(os.environ, WHARF_TEST=self.dir, **(env or {}))
         # The preloaded fault library comes before the sanitizer's.
         self.env["ASAN_OPTIONS"] = ":".join(filter(None, [

@@ -10,10 +10,8 @@ import time
 
 import pytest
 
-from node import BUILD, wait_for
+from node import BUILD, LONG, SMALL, wait_for
 
-SMALL = os.environ.get("WHARF_SIZE") == "small"
-LONG = os.environ.get("WHARF_SIZE") == "long"
 KEYS = 20000 if LONG else 1000 if SMALL else 3000
 # Small segments: each is followed by a checkpoint, and that makes checksums.
 SMALL_LOG = {"stores.segment": "1M", "stores.files": "4", "stores.sync": "os"}

@@ -9,10 +9,8 @@ import subprocess
 
 import pytest
 
-from node import BUILD, alive, wait_for
+from node import BUILD, LONG, SMALL, alive, wait_for
 
-SMALL = os.environ.get("WHARF_SIZE") == "small"
-LONG = os.environ.get("WHARF_SIZE") == "long"
 FLIPS, CUTS = (1000, 100) if LONG else (50, 10) if not SMALL else (20, 5)
 LOG_FLIPS = 200 if LONG else 10 if not SMALL else 5
 ROUND = 5		# damages at a time
