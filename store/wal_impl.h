@@ -174,6 +174,11 @@ struct wal_maker {
 };
 
 #define WAL_SPARES	32		/* most spares */
+/*
+ * Freed segments kept beyond the spares wanted.  They come in bursts, when a
+ * checkpoint that took long is over; while it ran, others had to be made.
+ */
+#define WAL_FREED	6
 
 struct wal_seg {
 	uint64_t	 number;

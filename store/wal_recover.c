@@ -76,7 +76,7 @@ list_spare(struct wal *w, uint64_t id)
 
 	wal_path(path, w->dir, WAL_SPARE, id);
 	if (stat(path, &st) == 0 && (uint64_t)st.st_size == w->segment &&
-	    w->nspare < w->conf.spares + 2)
+	    w->nspare < w->conf.spares + WAL_FREED)
 		w->spare[w->nspare++] = (struct wal_spare){ id, w->segment, 1 };
 	else
 		w->conf.io->unlink(w->conf.io, path);

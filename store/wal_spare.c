@@ -279,7 +279,7 @@ wal_recycle(struct wal *w, uint64_t lsn)
 		lsn = w->durable;
 	while ((s = w->segs) != w->cur && s->last <= lsn) {
 		keep = s->size == w->segment && !w->failed &&
-		    w->nspare + w->freeing + w->maker.making < w->conf.spares + 2;
+		    w->nspare + w->freeing + w->maker.making < w->conf.spares + WAL_FREED;
 		if (job_start(w, keep ? JOB_RECYCLE : JOB_REMOVE, w->next_id,
 		    s->number, s->size) == -1)
 			return;

@@ -207,7 +207,7 @@ test_recycle(void)
 			CU_ASSERT(st.segments <= 3);
 		}
 		rig_crash(&g);
-		CU_ASSERT(rig_count(g.dir, "spare.") <= 4);
+		CU_ASSERT(rig_count(g.dir, "spare.") <= 8);
 		CU_ASSERT_EQUAL_FATAL(rig_open(&g, 1790), E_OK);
 		CU_ASSERT_EQUAL(g.seen_first, 1791);
 		CU_ASSERT_EQUAL(g.seen, 1800);
