@@ -163,6 +163,23 @@ data_get(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 	return e;
 }
 
+/* Most are in the newest generation; the others take their time. */
+uint64_t
+data_hint(struct data *d, unsigned slot, const uint8_t *key, size_t keylen)
+{
+	const struct engine_ops	*ops = d->conf.ops;
+
+	return ops->hint == NULL ? 0 :
+	    ops->hint(d->file[data_k(d, slot)].now.e, key, keylen);
+}
+
+void
+data_ahead(struct data *d, unsigned slot, uint64_t hint)
+{
+	if (d->conf.ops->ahead != NULL)
+		d->conf.ops->ahead(d->file[data_k(d, slot)].now.e, hint);
+}
+
 /* --- writing --- */
 
 struct put {

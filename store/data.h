@@ -94,6 +94,10 @@ uint64_t	 data_lsn(const struct data *, unsigned slot);
 typedef void data_seen(void *arg, const struct record *);
 enum err	 data_get(struct data *, unsigned slot, const uint8_t *key,
 		    size_t keylen, data_seen *, void *arg);
+/* So that several keys are found sooner: engine.h's hint and ahead. */
+uint64_t	 data_hint(struct data *, unsigned slot, const uint8_t *key,
+		    size_t keylen);
+void		 data_ahead(struct data *, unsigned slot, uint64_t hint);
 /*
  * Shows every record of file k once, as it is stored and unverified; what fn
  * does not answer with E_OK ends it.  E_OK, E_DAMAGED, E_NOMEM, or what fn said.

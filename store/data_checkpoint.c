@@ -163,6 +163,22 @@ commit_done(struct job *job, enum err e)
 	free_log(d);
 }
 
+/*
+ * What is to be synced of a file, all since MANIFEST noted it, is unmapped in one
+ * step: who writes out a page that is mapped takes from every mapping the right to
+ * write it, with an interrupt to each processor that runs a thread of ours.
+ */
+static void
+unmap_new(const struct data *d, const struct gen *g, unsigned k)
+{
+	const struct manifest_gen	*m = &d->man.file[k].now;
+	const struct engine_ops		*ops = d->conf.ops;
+
+	if (ops->unmap != NULL)
+		ops->unmap(g->e, m->gen == g->gen ? m->size : 0,
+		    ops->size(g->e));
+}
+
 void
 commit_start(struct data *d, unsigned k, uint64_t last)
 {
@@ -180,6 +196,9 @@ commit_start(struct data *d, unsigned k, uint64_t last)
 	/* Synced once, when MANIFEST first names it as the older one. */
 	j->older_fd = d->man.file[k].older.gen == 0 && data_two(f) ?
 	    f->older.fd : -1;
+	unmap_new(d, &f->now, k);
+	if (j->older_fd != -1)
+		unmap_new(d, &f->older, k);
 	j->dropping = f->retired;
 	if (j->dropping && f->index != NULL &&
 	    index_let_go(f->index, f->older.e, f->older.fd))

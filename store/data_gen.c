@@ -71,17 +71,29 @@ extend(struct data *d, struct gen *g, uint64_t need)
 	return e;
 }
 
-enum err
-gen_reserve(struct data *d, struct gen *g, size_t bytes)
+/* The length that tkrzw gives is exact, and asked for only where it matters. */
+static enum err
+reserve(struct data *d, struct gen *g, uint64_t more)
 {
-	uint64_t	more = data_bytes(bytes, 0) + 8 + AHEAD;
-
-	if (g->fd == -1 || g->used + more <= g->reserved)
+	if (g->used + more <= g->reserved)
 		return E_OK;
 	g->used = d->conf.ops->size(g->e);
 	if (g->used + more <= g->reserved)
 		return E_OK;
 	return extend(d, g, g->used + more);
+}
+
+enum err
+gen_reserve(struct data *d, struct gen *g, size_t bytes)
+{
+	uint64_t	more = data_bytes(bytes, 0) + 8;
+	enum err	e;
+
+	if (g->fd == -1)
+		return E_OK;
+	if ((e = reserve(d, g, more + AHEAD)) == E_OK)
+		pages_fill(d, g, more);
+	return e;
 }
 
 enum err

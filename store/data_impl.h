@@ -1,5 +1,5 @@
 /*
- * data_impl.h: what data.c, data_gen.c, data_open.c, data_rewind.c,
+ * data_impl.h: what data.c, data_gen.c, data_pages.c, data_open.c, data_rewind.c,
  * data_checkpoint.c, data_compact.c, data_recount.c and data_expiry.c share;
  * nobody else includes it.
  *
@@ -44,6 +44,8 @@ struct gen {
 	uint64_t	 gen;
 	uint64_t	 used;		/* bytes, or a few more than that */
 	uint64_t	 reserved;	/* bytes that have disk blocks */
+	uint64_t	 filled;	/* bytes that have pages, or are to do
+					   without */
 	int		 tight;		/* the last long reservation failed */
 	int		 untouched;	/* nobody wrote to it since we closed
 					   it in order, when it was opened */
@@ -185,13 +187,17 @@ enum err	 gen_create(struct data *, struct gen *, unsigned k,
 /* Opens a closed file of the length and count that MANIFEST gives. */
 enum err	 gen_open(struct data *, struct gen *, unsigned k,
 		    const struct manifest_gen *);
-/* Disk blocks for so many bytes of key and value, and AHEAD. */
+/* Disk blocks for so many bytes of key and value, and AHEAD; and pages. */
 enum err	 gen_reserve(struct data *, struct gen *, size_t bytes);
 enum err	 gen_close(struct data *, struct gen *);
 /* gen_close, and removes the file. */
 void		 gen_drop(struct data *, struct gen *, unsigned k);
 /* Whether the disk has n free bytes for us. */
 int		 disk_has(const struct data *, uint64_t n);
+
+/* data_pages.c */
+/* Has the page cache ready for so many bytes behind what is used. */
+void		 pages_fill(struct data *, struct gen *, size_t bytes);
 
 /* data_open.c */
 void		 open_progress(struct data *);

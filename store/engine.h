@@ -72,6 +72,22 @@ struct engine_ops {
 	/* Looks, and perhaps stores, in one step; E_OK, E_NOSPACE, E_DAMAGED, E_INTERNAL */
 	enum err	(*process)(struct engine *, const uint8_t *key, size_t keylen,
 			    engine_see *, void *arg, int writable);
+	/*
+	 * So that the memory of several records comes in at the same time: what
+	 * hint says of each key, and then ahead of each hint, before process is
+	 * called.  They change nothing and need not be right.  NULL: there is
+	 * nothing to wait for.
+	 */
+	uint64_t	(*hint)(struct engine *, const uint8_t *key,
+			    size_t keylen);
+	void		(*ahead)(struct engine *, uint64_t hint);
+	/*
+	 * Takes what lies between from and to, and whatever else changes in
+	 * place, from the address space of the process, until it is next used;
+	 * whoever writes the file out then need not do so page by page.  Not
+	 * while another thread closes it.  NULL: no files.
+	 */
+	void		(*unmap)(struct engine *, uint64_t from, uint64_t to);
 	/* Bytes of the file up to the end of its last record. */
 	uint64_t	(*size)(struct engine *);
 	/* What size was while there was no record. */

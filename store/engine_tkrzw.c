@@ -15,9 +15,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <tkrzw_langc.h>
 
+#include "store/mapping.h"
 #include "store/rewind_tkrzw.h"
+
+#define PAGE		4096u
+#define LINE		64u		/* bytes of a line of a processor's cache */
+#define GLANCE_LINES	6u		/* of a record, fetched ahead */
 
 #define PARAMS \
 	"dbm=hash,file=mmap-para,update_mode=appending,record_crc_mode=none," \
@@ -27,6 +34,12 @@
 struct engine {
 	TkrzwDBM	*dbm;
 	uint64_t	 buckets;
+	struct stat	 file;		/* which it is */
+	struct mapping	 map;		/* tkrzw's, when last looked for, */
+	uint64_t	 looked;	/* when the file was so long */
+	const uint8_t	*head;		/* header and buckets, mapped again;
+					   NULL: not yet */
+	int		 headless;	/* cannot be */
 };
 
 struct engine_iter {
@@ -89,6 +102,8 @@ tk_open(struct engine **out, const char *path, int create, uint64_t buckets)
 		return status_err();
 	}
 	e->buckets = read_buckets(e->dbm);
+	if (stat(path, &e->file) == -1)
+		memset(&e->file, 0, sizeof(e->file));
 	if (!tkrzw_dbm_is_healthy(e->dbm) || e->buckets == 0 ||
 	    (create && tkrzw_dbm_count(e->dbm) != 0)) {
 		tkrzw_dbm_close(e->dbm);
@@ -183,10 +198,98 @@ tk_close(struct engine **ep)
 	*ep = NULL;
 	if (e == NULL)
 		return E_OK;
+	if (e->head != NULL)
+		munmap((void *)(uintptr_t)e->head, tk_base(e));
 	if (!tkrzw_dbm_close(e->dbm))
 		err = status_err();
 	free(e);
 	return err;
+}
+
+/* --- tkrzw's mapping --- */
+
+static void
+map_look(struct engine *e)
+{
+	uint64_t	size = tk_size(e);
+
+	if (e->map.len != 0 && e->looked == size)
+		return;
+	e->map = mapping_find(e->file.st_dev, e->file.st_ino);
+	e->looked = size;
+}
+
+/*
+ * tkrzw's mapping moves as the file grows.  To prefetch from where it was does no
+ * harm, to read there does; so buckets, which are read, get an address of their
+ * own.  (mremap of no bytes of a shared mapping makes another of it, without a
+ * descriptor, whose close would end tkrzw's lock.)
+ */
+static int
+head_make(struct engine *e)
+{
+	size_t	 n = tk_base(e);
+	void	*p;
+
+	if (e->head != NULL || e->headless)
+		return e->head != NULL;
+	e->headless = 1;
+	map_look(e);
+	if (e->map.len < n || (p = mremap((void *)(uintptr_t)e->map.at, 0, n,
+	    MREMAP_MAYMOVE)) == MAP_FAILED)
+		return 0;
+	(void)mprotect(p, n, PROT_READ);
+	e->head = p;
+	return 1;
+}
+
+static uint64_t
+tk_hint(struct engine *e, const uint8_t *key, size_t keylen)
+{
+	uint64_t	b, at;
+
+	if (!head_make(e))
+		return 0;
+	b = tkrzw_primary_hash((const char *)key, (int32_t)keylen, e->buckets);
+	at = tkrzw_bucket(b);
+	__builtin_prefetch(e->head + at);
+	__builtin_prefetch((const void *)(uintptr_t)(e->map.at + at));
+	return at;
+}
+
+static void
+tk_ahead(struct engine *e, uint64_t hint)
+{
+	uint64_t	at;
+	unsigned	i;
+
+	if (hint == 0 || (at = tkrzw_bucket_get(e->head + hint)) == 0)
+		return;
+	if (at >= e->map.len)
+		map_look(e);
+	for (i = 0; i < GLANCE_LINES; i++)
+		__builtin_prefetch((const void *)(uintptr_t)(e->map.at + at +
+		    i * LINE));
+}
+
+static void
+let_go(const struct mapping *m, uint64_t from, uint64_t to)
+{
+	from = (from + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	to = (to < m->len ? to : m->len) & ~(uint64_t)(PAGE - 1);
+	if (from < to)
+		(void)madvise((void *)(uintptr_t)(m->at + from), to - from,
+		    MADV_DONTNEED);
+}
+
+/* Of a shared mapping nothing is lost: what was written is in the page cache. */
+static void
+tk_unmap(struct engine *e, uint64_t from, uint64_t to)
+{
+	struct mapping	m = mapping_find(e->file.st_dev, e->file.st_ino);
+
+	let_go(&m, 0, tk_base(e));
+	let_go(&m, from, to);
 }
 
 static struct engine_iter *
@@ -270,6 +373,7 @@ const struct engine_ops	engine_tkrzw = {
 	.read = tkrzw_read,
 	.process = tk_process,
 	.size = tk_size, .base = tk_base, .count = tk_count,
+	.hint = tk_hint, .ahead = tk_ahead, .unmap = tk_unmap,
 	.buckets = tk_buckets, .room = tk_room, .close = tk_close,
 	.iter = tk_iter, .next = tk_next, .iter_free = tk_iter_free,
 };

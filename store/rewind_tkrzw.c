@@ -100,6 +100,18 @@ tkrzw_record_base(uint64_t buckets)
 	    BASE_ALIGN - 1) / BASE_ALIGN * BASE_ALIGN;
 }
 
+uint64_t
+tkrzw_bucket(uint64_t bucket)
+{
+	return HEAD + bucket * WIDTH;
+}
+
+uint64_t
+tkrzw_bucket_get(const uint8_t *p)
+{
+	return be_get(p, WIDTH) * ALIGN;
+}
+
 /* --- reading --- */
 
 static enum err

@@ -13,6 +13,9 @@
 
 /* Where the first record of a file with so many buckets is. */
 uint64_t	 tkrzw_record_base(uint64_t buckets);
+/* Where a bucket is, and where the record that it points to; 0: to none. */
+uint64_t	 tkrzw_bucket(uint64_t bucket);
+uint64_t	 tkrzw_bucket_get(const uint8_t *);
 enum err	 tkrzw_rewind(const struct io *, int fd, uint64_t end,
 		    uint64_t count, engine_visit *, void *arg);
 enum err	 tkrzw_read(const struct io *, int fd, uint64_t end,

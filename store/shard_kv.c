@@ -80,6 +80,20 @@ shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
 	return e;
 }
 
+void
+shard_ahead(struct shard *s, const struct shard_key *k, unsigned n)
+{
+	uint64_t	hint[SHARD_AHEAD];
+	unsigned	i;
+
+	for (i = 0; i < n; i++) {
+		(void)shard_take_key(s, &k[i]);
+		hint[i] = data_hint(s->data, k[i].slot, s->key, s->keylen);
+	}
+	for (i = 0; i < n; i++)
+		data_ahead(s->data, k[i].slot, hint[i]);
+}
+
 static enum err
 put(struct shard *s, const struct shard_key *k,
     const struct shard_write *asked, struct shard_result *res)

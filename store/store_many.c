@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "proto/msg_many.h"
+#include "proto/slot.h"
 #include "store/store.h"
 
 #define STEP_OPS	256u
@@ -150,6 +151,33 @@ many_count(const struct msg *m, unsigned *count)
 	return n >= 1 && n <= MANY_MOST ? E_OK : E_BADMSG;
 }
 
+static struct shard_key
+many_key(const struct many_op *o)
+{
+	return (struct shard_key){ .type = o->type, .tab = o->tab,
+	    .tablen = o->tablen, .key = o->key, .keylen = o->keylen };
+}
+
+/* What many_get will look up, as far as that can be said by now. */
+static void
+many_ahead(struct store *st, const struct many *y, const struct msg *m)
+{
+	struct shard_key	k[SHARD_AHEAD];
+	struct many_op		o;
+	size_t			at = y->at, used;
+	unsigned		n;
+
+	for (n = 0; n < SHARD_AHEAD && at < m->f.vallen; n++, at += used) {
+		if (many_op_get(&o, m->f.val + at, m->f.vallen - at,
+		    &used) != E_OK)
+			break;
+		k[n] = many_key(&o);
+		k[n].slot = slot_of_record(o.type, o.tab, o.tablen, o.key,
+		    o.keylen);
+	}
+	shard_ahead(store_shard(st), k, n);
+}
+
 /* E_OK: all are done; E_AGAIN; E_BADMSG: the bytes were changed meanwhile. */
 static enum err
 many_go_on(struct store *st, struct many *y, const struct msg *m,
@@ -168,6 +196,8 @@ many_go_on(struct store *st, struct many *y, const struct msg *m,
 		if (y->at >= m->f.vallen || (e = many_op_get(&o,
 		    m->f.val + y->at, m->f.vallen - y->at, &used)) != E_OK)
 			return E_BADMSG;
+		if (one == many_get && n % SHARD_AHEAD == 0)
+			many_ahead(st, y, m);
 		if (y->refused != E_OK)
 			many_answer(y, &(struct many_answer){
 			    .status = y->refused });
@@ -177,13 +207,6 @@ many_go_on(struct store *st, struct many *y, const struct msg *m,
 		y->left--;
 	}
 	return E_OK;
-}
-
-static struct shard_key
-many_key(const struct many_op *o)
-{
-	return (struct shard_key){ .type = o->type, .tab = o->tab,
-	    .tablen = o->tablen, .key = o->key, .keylen = o->keylen };
 }
 
 static enum err

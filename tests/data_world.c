@@ -158,12 +158,17 @@ w_pwrite(const struct io *io, int fd, const void *p, size_t n, off_t off)
 	struct world	*w = io->arg;
 	ssize_t		 r;
 
+	if (w->fail_pwrite) {
+		errno = EIO;
+		return -1;
+	}
 	pthread_mutex_lock(&w->lock);
 	if (w->arm != 0) {
 		instant(w);
 		n = n / 2 + 1;
 	}
 	r = pwrite(fd, p, n, off);
+	w->pwritten += r > 0 ? (uint64_t)r : 0;
 	pthread_mutex_unlock(&w->lock);
 	return r;
 }

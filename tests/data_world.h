@@ -51,7 +51,8 @@ struct world {
 	pthread_mutex_t		 lock;		/* files are opened by threads */
 	unsigned		 arm;		/* countdown to the snapshot */
 	void			(*snapshot)(struct world *);
-	int			 fail_sync, fail_fallocate, fail_rename;
+	int			 fail_sync, fail_fallocate, fail_rename, fail_pwrite;
+	uint64_t		 pwritten;	/* bytes */
 	unsigned		 progress;
 	_Atomic uint8_t		 reading[FILES_MAX];
 	uint64_t		 suspects;

@@ -418,6 +418,39 @@ test_log_free(void)
 	world_free(&w);
 }
 
+/* Pages are ready before they are written to; nothing hangs on it. */
+static void
+test_pages(void)
+{
+	struct world	w;
+	uint64_t	was;
+	unsigned	i;
+
+	world_fill(&w);
+	was = w.pwritten;
+	CU_ASSERT_EQUAL(data_reserve(w.d, world_slot(&w, 1), 512 << 10), E_OK);
+	CU_ASSERT(w.pwritten >= was + (256 << 10));	/* some were */
+	was = w.pwritten;
+	for (i = 0; i < 20; i++)			/* and are once */
+		CU_ASSERT_EQUAL(data_reserve(w.d, world_slot(&w, 1),
+		    512 << 10), E_OK);
+	CU_ASSERT_EQUAL(w.pwritten, was);
+	w.fail_pwrite = 1;
+	for (i = 0; i < 400; i++)
+		world_put(&w, i % 100, WORLD_VALUE, 0);
+	CU_ASSERT_EQUAL(w.pwritten, was);
+	w.fail_pwrite = 0;
+	for (i = 0; i < 200; i++)
+		world_put(&w, i % 100, WORLD_VALUE, 0);
+	CU_ASSERT(w.pwritten > was);
+	CU_ASSERT_EQUAL(world_check(&w), 0);
+	bad_opens = 0;
+	crash(&w);
+	CU_ASSERT_EQUAL(bad_opens, 0);
+	CU_ASSERT_EQUAL(world_check(&w), 0);
+	world_free(&w);
+}
+
 static const CU_TestInfo tests[] = {
 	{ "compaction", test_compaction },
 	{ "a small file of what has expired", test_small_expired },
@@ -425,6 +458,7 @@ static const CU_TestInfo tests[] = {
 	{ "full disk", test_full_disk },
 	{ "full disk, compaction", test_full_compaction },
 	{ "log is freed", test_log_free },
+	{ "pages", test_pages },
 	{ "random, memory", test_random_mem },
 	{ "random, tkrzw", test_random_tkrzw },
 	CU_TEST_INFO_NULL

@@ -10,6 +10,8 @@
 
 #include "store/engine.h"
 #include "store/io.h"
+#include "store/mapping.h"
+#include "store/rewind_tkrzw.h"
 #include "tests/unit.h"
 
 #define KEYS	3000
@@ -264,6 +266,126 @@ test_restore(void)
 	clean();
 }
 
+/* How many pages of what is mapped between these offsets we have access to. */
+static unsigned
+present(const struct mapping *m, uint64_t from, uint64_t to)
+{
+	uint64_t	 page = 4096, at, entry;
+	unsigned	 n = 0;
+	int		 fd = open("/proc/self/pagemap", O_RDONLY);
+
+	CU_ASSERT_FATAL(fd != -1);
+	for (at = from / page * page; at < to; at += page) {
+		CU_ASSERT_EQUAL(pread(fd, &entry, sizeof(entry),
+		    (off_t)((m->at + at) / page * sizeof(entry))),
+		    sizeof(entry));
+		n += entry >> 63;
+	}
+	close(fd);
+	return n;
+}
+
+/* Taken from the address space, nothing is lost, nor hard to get back. */
+static void
+test_unmap(void)
+{
+	struct engine	*e;
+	struct mapping	 m;
+	struct act	 a;
+	struct stat	 st;
+	char		 key[32], val[32];
+	uint64_t	 half;
+	unsigned	 i;
+
+	paths(&engine_tkrzw);
+	CU_ASSERT_EQUAL_FATAL(ops->open(&e, path, 1, 100), E_OK);
+	for (half = 0, i = 0; i < 20 * KEYS; i++) {
+		number(key, sizeof(key), "key", i % KEYS);
+		number(val, sizeof(val), "v", i);
+		run(e, key, val, 1);
+		if (i == 10 * KEYS)
+			half = ops->size(e);
+	}
+	CU_ASSERT_FATAL(stat(path, &st) == 0);
+	m = mapping_find(st.st_dev, st.st_ino);
+	CU_ASSERT_FATAL(m.len >= ops->size(e));
+	CU_ASSERT(present(&m, half, ops->size(e)) > 100);
+	ops->unmap(e, half, ops->size(e));
+	CU_ASSERT(present(&m, half, ops->size(e)) <= 2);	/* the ends */
+	CU_ASSERT_EQUAL(present(&m, 0, 1), 0);		/* buckets */
+	CU_ASSERT(present(&m, ops->base(e), half) > 100);
+	ops->unmap(e, 0, UINT64_MAX);
+	CU_ASSERT_EQUAL(present(&m, 0, ops->size(e)), 0);
+	for (i = 0; i < KEYS; i++) {
+		number(key, sizeof(key), "key", i);
+		number(val, sizeof(val), "v", i + 19 * KEYS);
+		a = run(e, key, NULL, 0);
+		CU_ASSERT(a.was && strcmp(a.seen, val) == 0);
+	}
+	run(e, "key1", "later", 1);
+	CU_ASSERT_EQUAL(ops->count(e), KEYS);
+	CU_ASSERT_EQUAL(ops->close(&e), E_OK);
+	m = mapping_find(st.st_dev, st.st_ino);
+	CU_ASSERT_EQUAL(m.len, 0);
+	clean();
+}
+
+/* The key of the record that a bucket of the file points to; 0: to none. */
+static int
+points_to(uint64_t hint, const char *key)
+{
+	struct tkrzw_record	 r;
+	uint8_t			 p[256] = { 0 };
+	int			 fd = open(path, O_RDONLY), yes;
+
+	CU_ASSERT_FATAL(fd != -1);
+	CU_ASSERT(pread(fd, p, 8, (off_t)hint) == 8);
+	hint = tkrzw_bucket_get(p);
+	CU_ASSERT(pread(fd, p, sizeof(p), (off_t)hint) > 0);
+	yes = hint != 0 && tkrzw_record_get(&r, p, sizeof(p)) &&
+	    r.keylen == strlen(key) && memcmp(r.key, key, r.keylen) == 0;
+	close(fd);
+	return yes;
+}
+
+/* Right is what it is to be quick, and it does no harm, as the file grows. */
+static void
+test_ahead(void)
+{
+	struct engine	*e;
+	struct act	 a;
+	char		 key[32], val[200];
+	uint64_t	 hint;
+	unsigned	 i;
+
+	paths(&engine_tkrzw);
+	memset(val, 'v', sizeof(val) - 1);
+	val[sizeof(val) - 1] = '\0';
+	CU_ASSERT_EQUAL_FATAL(ops->open(&e, path, 1, KEYS), E_OK);
+	ops->ahead(e, ops->hint(e, (const uint8_t *)"none", 4));
+	for (i = 0; i < 10 * KEYS; i++) {
+		number(key, sizeof(key), "key", i);
+		hint = ops->hint(e, (const uint8_t *)key, strlen(key));
+		CU_ASSERT(hint != 0);
+		ops->ahead(e, hint);
+		run(e, key, val, 1);
+		ops->ahead(e, hint);
+		if (i % 100 != 0)
+			continue;
+		CU_ASSERT(points_to(hint, key));
+		a = run(e, key, NULL, 0);
+		CU_ASSERT(a.was && strcmp(a.seen, val) == 0);
+	}
+	CU_ASSERT_EQUAL(ops->close(&e), E_OK);
+	CU_ASSERT_EQUAL_FATAL(ops->open(&e, path, 0, 0), E_OK);
+	hint = ops->hint(e, (const uint8_t *)"key7", 4);
+	CU_ASSERT(hint != 0);
+	ops->ahead(e, hint);
+	CU_ASSERT(run(e, "key7", NULL, 0).was);
+	CU_ASSERT_EQUAL(ops->close(&e), E_OK);
+	clean();
+}
+
 static const CU_TestInfo tests[] = {
 	{ "tkrzw: basics", tkrzw_basic },
 	{ "tkrzw: many", tkrzw_many },
@@ -271,6 +393,8 @@ static const CU_TestInfo tests[] = {
 	{ "memory: many", mem_many },
 	{ "tkrzw: opened again", test_reopen },
 	{ "tkrzw: restored up to a size", test_restore },
+	{ "tkrzw: taken from the address space", test_unmap },
+	{ "tkrzw: memory fetched ahead", test_ahead },
 	CU_TEST_INFO_NULL
 };
 
