@@ -6,7 +6,8 @@
  * be told when the actor would not have the link; then wharfd forgets it.  How
  * many clients there may be is counted by the actor.
  *
- * Limits: ASKERS at once; SILENT_S for the question.  Nothing an asker does is
+ * Limits: ASKERS at once, others wait in the backlog, for a client that is sent
+ * away takes nng, for good; SILENT_S for the question.  Nothing an asker does is
  * fatal, nothing blocks, and what wharfd keeps of it is one descriptor.
  */
 #include <sys/socket.h>
@@ -27,7 +28,7 @@
 #include "supervisor/lanes.h"
 
 #define ASKERS		64
-#define BACKLOG		64
+#define BACKLOG		1024
 #define SILENT_S	1.0
 #define ASKED_S		6.0		/* a link is up or gone by then */
 #define PAUSE_S		1.0		/* when there is no descriptor */
@@ -49,6 +50,7 @@ struct lanes {
 	int			 fd;
 	ev_io			 io;
 	ev_timer		 again;
+	int			 full;		/* io waits for a place */
 	struct asker		 asker[ASKERS];
 	struct log_limit	 refused;
 };
@@ -66,6 +68,9 @@ asker_close(struct asker *a)
 	a->fd = -1;
 	a->link = 0;
 	a->to = NULL;
+	if (a->lanes->full)
+		ev_io_start(a->lanes->loop, &a->lanes->io);
+	a->lanes->full = 0;
 }
 
 /* An answer without a lane; nobody waits for one who does not read. */
@@ -205,10 +210,17 @@ static void
 on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct lanes	*l = w->data;
-	struct asker	*a;
+	struct asker	*a = lanes_free_place(l);
 	int		 fd;
 
 	(void)revents;
+	if (a == NULL) {
+		log_limited(&l->refused, "lanes: %d ask already: others wait",
+		    ASKERS);
+		ev_io_stop(loop, &l->io);
+		l->full = 1;
+		return;
+	}
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd == -1) {
 		if (errno == EMFILE || errno == ENFILE) {
@@ -219,13 +231,7 @@ on_accept(struct ev_loop *loop, ev_io *w, int revents)
 		}
 		return;
 	}
-	if ((a = lanes_free_place(l)) != NULL) {
-		asker_open(a, fd);
-		return;
-	}
-	log_limited(&l->refused, "lanes: too many ask at a time");
-	lanes_tell(fd, 0, E_AGAIN);
-	close(fd);
+	asker_open(a, fd);
 }
 
 static void
@@ -357,7 +363,7 @@ lanes_free(struct lanes *l)
 		return;
 	for (i = 0; i < ASKERS; i++)
 		asker_close(&l->asker[i]);
-	ev_io_stop(l->loop, &l->io);
+	ev_io_stop(l->loop, &l->io);	/* after them: they may start it */
 	ev_timer_stop(l->loop, &l->again);
 	close(l->fd);
 	unlink(l->path);

@@ -413,6 +413,27 @@ def test_bad_askers(nodes):
 
 
 @needs_lanes
+def test_crowd_of_askers(nodes):
+    """All at once, more than wharfd looks at at a time: each gets its lane."""
+    n = nodes({"limits.clients": 300}, workers=1, stores=1).start()
+    before = nfds(n.proc.pid)
+    value = struct.pack("<BH", 1, 3) + b"raw"
+    signal_pid(n.proc.pid, signal.SIGSTOP)
+    try:
+        crowd = [dial(n) for _ in range(200)]
+        for s in crowd:
+            s.send(nc.pack(LANES_ASK, 9, value=value, type_=0))
+    finally:
+        signal_pid(n.proc.pid, signal.SIGCONT)
+    for s in crowd:
+        got, fds, _, _ = socket.recv_fds(s, 4096, 4)
+        assert got and nc.unpack(got)[0].status == nc.OK and len(fds) == 2
+        drop(s, fds)
+    wait_for("no descriptor is left behind", 20,
+             lambda: nfds(n.proc.pid) <= before)
+
+
+@needs_lanes
 def test_asks_and_never_comes(nodes):
     """Whoever takes the lane but never says HELLO holds its place for 5 s."""
     n = nodes({"limits.clients": 3}, workers=1, stores=1).start()
