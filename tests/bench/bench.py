@@ -221,16 +221,16 @@ INTRO = """# Benchmarks
 time goes" on is written by hand. One generator (`tests/bench/wharf-bench`, one thread, on the
 same machine) drives Wharf {version}, Redis {redis}, nginx {nginx} (`return 200`, one process) and bare
 libmicrohttpd (the same bytes as Wharf's GET, nothing asked) in the same way, taking turns: medians of
-{rounds} rounds of {seconds:g} s, keys uniform. Wharf has its default configuration but for `stores.sync`, Redis its own
-with the AOF: `always` against `appendfsync always`, `1s` against `everysec`. Only ratios of one run
+{rounds} rounds of {seconds:g} s, keys uniform. Wharf has its default configuration but for `stores.sync` and `limits.clients`
+(128), Redis its own with the AOF: `always` against `appendfsync always`, `1s` against `everysec`. Only ratios of one run
 mean anything.
 
 "p99.9 corrected" is corrected for coordinated omission: in a closed loop, as here, by HdrHistogram's
 rule with the mean time between two requests of a connection as the expected interval; in an
 open loop (`bench-big`) times count from the moment at which the request was due.
 
-"libwharf, 50 x 2": 50 clients of `libwharf`, each with two ops in flight, as many in all as over 100 connections
-(a node takes 64 clients, `limits.clients`); "libwharf, 64" is one client with 64 ops in flight, beside Redis with a pipeline of 64.
+"libwharf, 100": 100 clients of `libwharf`, each with one op in flight, as over 100 connections;
+"libwharf, 64" is one client with 64 ops in flight, beside Redis with a pipeline of 64.
 
 Of the other types of data a row reads, or adds to, 100,000 members, fields or keys. `sadd` and `zadd` add members that were never
 there before: to add one again, with the score that it has, changes nothing in Redis and writes nothing to its AOF, while

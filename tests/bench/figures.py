@@ -42,16 +42,16 @@ def p50(row, a="Wharf", b="Redis"):
     return ratio("p50", row, a, b)
 
 
-LIB = "libwharf, 50 x 2"
+LIB = "libwharf, 100"
 
 
 def both(what, whose, wanted, row, b="Redis"):
     """The rate to a peer's with 100 connections: over HTTP with as many, and by
-    libwharf with as many ops in flight."""
+    as many clients of libwharf."""
     return [Figure("%s, %s: rate to %s" % (what, how, whose), ">=", wanted,
                    rate(row, a, b)) for a, how in (
         ("Wharf", "100 connections"),
-        (LIB, "libwharf, 50 clients with 2 in flight"))]
+        (LIB, "100 clients of libwharf"))]
 
 
 FIGURES = [f for text, row in (

@@ -18,6 +18,7 @@ from client import Conn                                         # noqa: E402
 BUILD = system.BUILD
 GENERATOR = os.path.join(BUILD, "tests", "bench", "wharf-bench")
 EVERY = {"always": "always", "1s": "everysec", "os": "no"}
+CLIENTS = {"limits.clients": "128"}     # of libwharf; rows have 100
 
 
 def which(name):
@@ -80,8 +81,8 @@ class Wharf:
     def __init__(self, base, sync, lanes="on"):
         self.data = os.path.join(base, "wharf-%s-%s" % (sync, lanes))
         os.makedirs(base, exist_ok=True)
-        self.node = Defaults({"stores.sync": sync, "lanes.enabled": lanes},
-                             self.data)
+        self.node = Defaults(dict(CLIENTS, **{
+            "stores.sync": sync, "lanes.enabled": lanes}), self.data)
         self.node.start()
         wait_queues(self.node)
 

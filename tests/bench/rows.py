@@ -134,10 +134,8 @@ def pair():
 
 
 def trio():
-    """And as many ops in flight by libwharf; a node takes 64 clients of it
-    (limits.clients)."""
-    return pair() + [wharf("libwharf, 50 x 2", protocol="wharf", conns=50,
-                           depth=2)]
+    """And by libwharf as many clients as there are connections."""
+    return pair() + [wharf("libwharf, 100", protocol="wharf")]
 
 
 def short_rows():
