@@ -189,7 +189,7 @@ def check_many(r):
 
 
 def check_times(r):
-    assert r.put(b"later", b"d", delay=300) == nc.OK
+    assert r.put(b"later", b"d", delay=2000) == nc.OK
     assert r.put(b"later", b"t", ttl=50) == nc.OK
     assert r.rows(b"later")[b"later"]["delayed"] == 1
     time.sleep(0.1)
