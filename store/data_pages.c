@@ -11,9 +11,6 @@
 #include "store/data_impl.h"
 
 #define PAGE		4096u
-#define PIECE		(256u << 10)	/* zeros at a time */
-
-static const uint8_t	zeros[PIECE];
 
 static uint64_t
 page_up(uint64_t n)
@@ -34,21 +31,18 @@ least(uint64_t a, uint64_t b)
 void
 pages_fill(struct data *d, struct gen *g, size_t bytes)
 {
-	const struct io	*io = d->conf.io;
-	uint64_t	 end = g->used + bytes + PIECE, at = g->filled;
+	uint64_t	 end = g->used + bytes + IO_ZEROS, at = g->filled, size;
 	struct stat	 st;
 
 	if (g->fd == -1 || g->used + bytes <= g->filled)
 		return;
-	if (at < d->conf.ops->size(g->e))
-		at = page_up(d->conf.ops->size(g->e));
+	if (at < (size = d->conf.ops->size(g->e)))
+		at = page_up(size);
 	g->filled = page_up(end);
 	if (fstat(g->fd, &st) == -1)
 		return;
 	end = least(least(g->filled, g->reserved), (uint64_t)st.st_size) &
 	    ~(uint64_t)(PAGE - 1);
-	for (; at < end; at += least(end - at, PIECE))
-		if (io_write_all(io, g->fd, zeros, least(end - at, PIECE),
-		    (off_t)at) == -1)
-			return;
+	if (at < end)
+		(void)io_write_zeros(d->conf.io, g->fd, end - at, (off_t)at);
 }

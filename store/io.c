@@ -113,6 +113,20 @@ io_write_all(const struct io *io, int fd, const void *data, size_t n, off_t off)
 }
 
 int
+io_write_zeros(const struct io *io, int fd, size_t n, off_t off)
+{
+	static char	zeros[IO_ZEROS];	/* never written: bss */
+	size_t		piece;
+
+	for (; n > 0; n -= piece, off += (off_t)piece) {
+		piece = n < IO_ZEROS ? n : IO_ZEROS;
+		if (io_write_all(io, fd, zeros, piece, off) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
 io_read_all(const struct io *io, int fd, void *data, size_t n, off_t off)
 {
 	char	*p = data;

@@ -37,6 +37,9 @@ io_is_full(int err)
 
 /* Loops over short writes and EINTR; 0 or -1 with errno. */
 int	io_write_all(const struct io *, int fd, const void *, size_t, off_t);
+/* The same with n zeros; up to IO_ZEROS are one write. */
+#define IO_ZEROS	(256u << 10)
+int	io_write_zeros(const struct io *, int fd, size_t n, off_t);
 /* Reads exactly n bytes; 0, or -1 (errno 0: end of file came first). */
 int	io_read_all(const struct io *, int fd, void *, size_t, off_t);
 /*

@@ -196,7 +196,8 @@ many_go_on(struct store *st, struct many *y, const struct msg *m,
 		if (y->at >= m->f.vallen || (e = many_op_get(&o,
 		    m->f.val + y->at, m->f.vallen - y->at, &used)) != E_OK)
 			return E_BADMSG;
-		if (one == many_get && n % SHARD_AHEAD == 0)
+		if (one == many_get && y->refused == E_OK &&
+		    n % SHARD_AHEAD == 0)
 			many_ahead(st, y, m);
 		if (y->refused != E_OK)
 			many_answer(y, &(struct many_answer){

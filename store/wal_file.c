@@ -21,7 +21,6 @@
 
 #include "store/wal_impl.h"
 
-#define FILL_CHUNK	(256u << 10)
 #define FILL_SYNC	(4u << 20)	/* small syncs do not hold up the log's */
 
 void
@@ -182,7 +181,6 @@ fill_claim(const struct io *io, int fd, uint64_t size)
 static int
 fill_write(const struct io *io, int fd, uint64_t size, const atomic_int *stop)
 {
-	static uint8_t	zeros[FILL_CHUNK];	/* never written: bss */
 	uint64_t	off, n;
 
 	for (off = 0; off < size; off += n) {
@@ -190,8 +188,8 @@ fill_write(const struct io *io, int fd, uint64_t size, const atomic_int *stop)
 			errno = ECANCELED;
 			return -1;
 		}
-		n = size - off < FILL_CHUNK ? size - off : FILL_CHUNK;
-		if (io_write_all(io, fd, zeros, n, (off_t)off) == -1)
+		n = size - off < IO_ZEROS ? size - off : IO_ZEROS;
+		if (io_write_zeros(io, fd, n, (off_t)off) == -1)
 			return -1;
 		if ((off + n) % FILL_SYNC == 0 && io->fdatasync(io, fd) == -1)
 			return -1;

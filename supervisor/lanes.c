@@ -75,20 +75,14 @@ asker_close(struct asker *a)
 
 /* An answer without a lane; nobody waits for one who does not read. */
 static void
-lanes_tell(int fd, uint64_t id, enum err e)
+asker_refuse(struct asker *a, uint64_t id, enum err e)
 {
 	struct frame	f = { .msg = MSG_LANES_ASK, .flags = FRAME_REPLY,
 	    .id = id, .status = (uint16_t)e };
 
-	(void)ctl_send(fd, &f, NULL, 0);
-}
-
-static void
-asker_refuse(struct asker *a, uint64_t id, enum err e)
-{
 	log_limited(&a->lanes->refused, "lanes: process %d refused: %s",
 	    (int)a->pid, err_text(e));
-	lanes_tell(a->fd, id, e);
+	(void)ctl_send(a->fd, &f, NULL, 0);
 	asker_close(a);
 }
 

@@ -346,16 +346,24 @@ def dial(n):
     return s
 
 
+def question(name=b"raw", seat=0, msg=LANES_ASK):
+    value = struct.pack("<BH", 1, len(name)) + name
+    data = bytearray(nc.pack(msg, 9, value=value, type_=0))
+    data[12:14] = struct.pack("<H", seat)
+    return bytes(data)
+
+
+def hear(s):
+    """(socket, frame or None, descriptors) of the answer."""
+    got, fds, _, _ = socket.recv_fds(s, 4096, 4)
+    return s, (nc.unpack(got)[0] if got else None), list(fds)
+
+
 def ask(n, name=b"raw", seat=0, data=None, msg=LANES_ASK, fds=()):
-    """(socket, frame or None, descriptors) of one question."""
     s = dial(n)
-    if data is None:
-        value = struct.pack("<BH", 1, len(name)) + name
-        data = bytearray(nc.pack(msg, 9, value=value, type_=0))
-        data[12:14] = struct.pack("<H", seat)
-    socket.send_fds(s, [bytes(data)], list(fds))
-    got, gotten, _, _ = socket.recv_fds(s, 4096, 4)
-    return s, (nc.unpack(got)[0] if got else None), list(gotten)
+    socket.send_fds(s, [question(name, seat, msg) if data is None else data],
+                    list(fds))
+    return hear(s)
 
 
 def drop(s, fds):
@@ -417,17 +425,16 @@ def test_crowd_of_askers(nodes):
     """All at once, more than wharfd looks at at a time: each gets its lane."""
     n = nodes({"limits.clients": 300}, workers=1, stores=1).start()
     before = nfds(n.proc.pid)
-    value = struct.pack("<BH", 1, 3) + b"raw"
     signal_pid(n.proc.pid, signal.SIGSTOP)
     try:
         crowd = [dial(n) for _ in range(200)]
         for s in crowd:
-            s.send(nc.pack(LANES_ASK, 9, value=value, type_=0))
+            s.send(question())
     finally:
         signal_pid(n.proc.pid, signal.SIGCONT)
     for s in crowd:
-        got, fds, _, _ = socket.recv_fds(s, 4096, 4)
-        assert got and nc.unpack(got)[0].status == nc.OK and len(fds) == 2
+        _, f, fds = hear(s)
+        assert f is not None and f.status == nc.OK and len(fds) == 2
         drop(s, fds)
     wait_for("no descriptor is left behind", 20,
              lambda: nfds(n.proc.pid) <= before)
