@@ -112,7 +112,8 @@ struct seat {
 	int		 ask;		/* the lanes socket, -1 none */
 	struct wire	*wire;
 	struct lane	*lane;
-	int		 bell;		/* of the lane, both ways; -1 none */
+	int		 bell;		/* of the lane: rings the store; -1 none */
+	int		 ear;		/* it rings us; its end: the store is gone */
 	int		 peer;		/* pidfd of the store; -1 none */
 	mono_t		 quiet;		/* since this op; .us 0: it has spoken */
 	int		 armed;		/* the store thinks that we sleep */
@@ -204,10 +205,10 @@ void		 seat_break(struct seat *, enum wharf_status why);
 void		 seat_lost(struct seat *);
 /* Closes all and waits ms for nng at most. */
 void		 seat_close(struct seat *, int ms);
-/* SEAT_ON_BELL: it was hung up; a ring only wakes. */
+/* SEAT_ON_EAR: it was hung up; a ring only wakes. */
 /* SEAT_ON_PEER: the store's process has ended. */
 enum seat_event {
-	SEAT_ON_ASK, SEAT_ON_WIRE, SEAT_ON_BELL, SEAT_ON_PEER, SEAT_EVENTS
+	SEAT_ON_ASK, SEAT_ON_WIRE, SEAT_ON_EAR, SEAT_ON_PEER, SEAT_EVENTS
 };
 void		 seat_on(struct seat *, enum seat_event);
 void		 seat_time(struct seat *, mono_t now);

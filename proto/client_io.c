@@ -5,18 +5,16 @@
  * What a store sends is checked as if a stranger had sent it: a malformed
  * frame breaks the link, an answer to nothing is passed over.
  */
-#include <sys/socket.h>
-
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/client.h"
 #include "proto/msg.h"
 
 /* A frame of this size, its table and key go into half of any lane. */
 #define PIECE	(128u << 10)		/* value bytes */
-#define SILENCE	8u			/* sleeps */
+#define SILENCE	1024u			/* sleeps; a pipe holds 4096 bytes at least */
 
 /* The way out */
 
@@ -168,16 +166,13 @@ seat_flush_lane(struct seat *s)
 static void
 seat_ring(struct seat *s)
 {
-	int	must;
+	static const uint64_t	one = 1;
+	int			must;
 
 	must = lane_must_ring(s->lane);
 	must |= lane_must_ring_writer(s->lane);
-	if (!must)
-		return;
-	/* EAGAIN: full of rings that it has not heard yet. */
-	if (send(s->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == -1 &&
-	    errno != EAGAIN)
-		seat_break(s, WHARF_NOTREADY);
+	if (must && write(s->bell, &one, sizeof(one)) == -1)
+		return;		/* full: it is ringing anyway */
 }
 
 /* One chunk becomes one message; another when this one has left. */
@@ -357,16 +352,17 @@ seat_read_message(struct seat *s, const uint8_t *p, size_t n)
 
 /*
  * Each time that we ask to be rung two bytes may come, one for frames and one
- * for room.  The bell is edge triggered, so they need not be taken each time,
- * but the socket must never be full of them: then nobody could ring.
+ * for room.  The pipe is edge triggered, so they need not be taken each time,
+ * but it must never be full of them: then nobody could ring.
  */
 static void
 seat_silence(struct seat *s)
 {
-	char	bytes[1024];
+	char	bytes[2 * SILENCE];
 
-	if (++s->asleep % SILENCE == 0)
-		(void)recv(s->bell, bytes, sizeof(bytes), MSG_DONTWAIT);
+	if (++s->asleep % SILENCE == 0 &&
+	    read(s->ear, bytes, sizeof(bytes)) == -1)
+		return;		/* none came */
 }
 
 int

@@ -10,7 +10,7 @@
  * differs from client to client, to a new try.  Ops that were submitted
  * meanwhile wait in the seat's queue.
  *
- * That a store has died is heard from the lane's bell; without a lane from nng,
+ * That a store has died is heard by the end of its pipe; without a lane from nng,
  * which may fall silent for good (tests/nng_stall.c shows how), so the store's
  * process is watched, too, and a store that says nothing for long is left.
  */
@@ -42,7 +42,7 @@ seat_init(struct seat *s, struct wharf *w, unsigned number)
 	memset(s, 0, sizeof(*s));
 	s->w = w;
 	s->index = s->number = number;
-	s->ask = s->bell = s->peer = -1;
+	s->ask = s->bell = s->ear = s->peer = -1;
 	s->why = WHARF_NOTREADY;
 }
 
@@ -105,8 +105,11 @@ seat_close(struct seat *s, int ms)
 	seat_unwire(s, ms);
 	lane_unmap(s->lane);
 	s->lane = NULL;
-	seat_unwatch(s, &s->bell);
+	seat_unwatch(s, &s->ear);
 	seat_unwatch(s, &s->peer);
+	if (s->bell != -1)
+		close(s->bell);
+	s->bell = -1;
 	s->armed = 0;
 	seat_forget_in(s);
 }
@@ -405,14 +408,15 @@ seat_hear_hello(struct seat *s, const struct frame *f)
 static int
 ask_take_lane(struct seat *s, struct msg *m)
 {
-	if (m->nfds != 2 || (s->lane = lane_map(m->fds[0], LANE_A)) == NULL ||
+	if (m->nfds != 3 || (s->lane = lane_map(m->fds[0], LANE_A)) == NULL ||
 	    lane_frame_max(s->lane) <
 	    2 * FRAME_KEY + FRAME_NAME + FRAME_HEAD)
 		return 0;
-	s->bell = m->fds[1];
-	m->fds[1] = -1;
-	return client_watch(s->w, s->bell, s->index, SEAT_ON_BELL,
-	    EPOLLIN | EPOLLRDHUP | EPOLLET);
+	s->ear = m->fds[1];
+	s->bell = m->fds[2];
+	m->fds[1] = m->fds[2] = -1;
+	return client_watch(s->w, s->ear, s->index, SEAT_ON_EAR,
+	    EPOLLIN | EPOLLET);
 }
 
 static void
@@ -526,7 +530,7 @@ seat_on_wire(struct seat *s)
 
 /* The store has closed its end, or is dead. */
 static void
-seat_on_bell(struct seat *s)
+seat_on_ear(struct seat *s)
 {
 	seat_break(s, WHARF_NOTREADY);
 }
@@ -550,7 +554,7 @@ seat_on(struct seat *s, enum seat_event ev)
 	static void (*const	fn[SEAT_EVENTS])(struct seat *) = {
 		[SEAT_ON_ASK] = seat_on_ask,
 		[SEAT_ON_WIRE] = seat_on_wire,
-		[SEAT_ON_BELL] = seat_on_bell,
+		[SEAT_ON_EAR] = seat_on_ear,
 		[SEAT_ON_PEER] = seat_on_peer,
 	};
 

@@ -2,7 +2,7 @@
  * client_loop.c: when libwharf reads, flushes, sleeps and is woken.
  *
  * One epoll descriptor, which is also wharf_fd(), holds the wires' bells, the
- * lanes' bells, the sockets that asked for lanes, and an eventfd of our own
+ * pipes by which lanes ring, the sockets that asked for lanes, and an eventfd of our own
  * for work that is left over.  All but the last two are edge triggered.
  *
  * A turn takes what the lanes and the wires hold, gives up what broke, calls
@@ -143,8 +143,7 @@ client_hear(struct wharf *w, const struct epoll_event *e)
 	unsigned	seat = (unsigned)(e->data.u64 >> 32);
 	enum seat_event	ev = (enum seat_event)(uint32_t)e->data.u64;
 
-	if (ev == SEAT_ON_BELL &&
-	    (e->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) == 0)
+	if (ev == SEAT_ON_EAR && (e->events & (EPOLLHUP | EPOLLERR)) == 0)
 		return;
 	if (seat != OURSELVES)
 		seat_on(&w->seats[seat], ev);

@@ -39,6 +39,7 @@
 #define lane_commit		wharf_in_lane_commit
 #define lane_create		wharf_in_lane_create
 #define lane_frame_max		wharf_in_lane_frame_max
+#define lane_holds		wharf_in_lane_holds
 #define lane_map		wharf_in_lane_map
 #define lane_must_ring		wharf_in_lane_must_ring
 #define lane_must_ring_writer	wharf_in_lane_must_ring_writer

@@ -65,6 +65,7 @@ struct lane_rx {
 	uint64_t		 head;		/* the peer's, as last seen */
 	size_t			 peeked;	/* record bytes of the peeked frame */
 	int			 dirty;		/* released since last must_ring */
+	int			 sleeps;	/* our flag is, or was, up */
 };
 
 struct lane {
@@ -379,13 +380,20 @@ lane_must_ring_writer(struct lane *l)
 }
 
 int
+lane_holds(const struct lane *l)
+{
+	return l->damaged || atomic_load_explicit(&l->rx.ring->head,
+	    memory_order_acquire) != l->rx.tail;
+}
+
+int
 lane_sleep(struct lane *l)
 {
-	if (l->damaged)
-		return 0;	/* lane_peek has to say so first */
+	if (lane_holds(l))
+		return 0;
 	flag_raise(&l->rx.ring->reader_sleeps);
-	if (atomic_load_explicit(&l->rx.ring->head, memory_order_acquire) ==
-	    l->rx.tail)
+	l->rx.sleeps = 1;
+	if (!lane_holds(l))
 		return 1;
 	lane_awake(l);
 	return 0;
@@ -394,6 +402,9 @@ lane_sleep(struct lane *l)
 void
 lane_awake(struct lane *l)
 {
+	if (!l->rx.sleeps)
+		return;
+	l->rx.sleeps = 0;
 	atomic_store_explicit(&l->rx.ring->reader_sleeps, 0,
 	    memory_order_relaxed);
 }

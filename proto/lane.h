@@ -62,8 +62,11 @@ int		 lane_peek(struct lane *, const uint8_t **p, size_t *n);
 void		 lane_release(struct lane *);
 /* After releases: 1 when the peer's writer waits and must be rung. */
 int		 lane_must_ring_writer(struct lane *);
+/* 1: there is something for lane_peek, a frame or damage. */
+int		 lane_holds(const struct lane *);
 /* The reader is about to sleep: 1 may sleep, 0 something came in meanwhile. */
 int		 lane_sleep(struct lane *);
+/* It does not sleep; the peer need not ring. */
 void		 lane_awake(struct lane *);
 
 #endif

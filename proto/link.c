@@ -52,7 +52,7 @@ link_new(struct mailbox *mb, const struct link_offer *o)
 		return NULL;
 	l->mb = mb;
 	l->offer = *o;
-	l->bell = -1;
+	l->fds = LANE_FDS_NONE;
 	l->since = mono_now();
 	notice_init(&l->notice, mb, link_on_notice);
 	TAILQ_INSERT_TAIL(&mb->links, l, all);
@@ -67,13 +67,26 @@ link_is_client(struct link *l)
 	l->mb->clients++;
 }
 
-/* Maps the lane; the descriptors are the link's or closed afterwards. */
-static enum err
-link_take_lane(struct link *l, int lanefd, int peerbell)
+void
+lane_fds_close(struct lane_fds *f)
 {
-	l->lane = lane_map(lanefd, l->offer.dial ? LANE_A : LANE_B);
-	close(lanefd);
-	l->bell = peerbell;
+	if (f->lane != -1)
+		close(f->lane);
+	if (f->bell != -1)
+		close(f->bell);
+	if (f->ear != -1)
+		close(f->ear);
+	*f = LANE_FDS_NONE;
+}
+
+/* Maps the lane; the descriptors are the link's. */
+static enum err
+link_take_lane(struct link *l, const struct lane_fds *fds)
+{
+	l->fds = *fds;
+	l->lane = lane_map(fds->lane, l->offer.dial ? LANE_A : LANE_B);
+	close(fds->lane);
+	l->fds.lane = -1;
 	if (l->lane == NULL) {
 		log_warn("link %llu: map its lane",
 		    (unsigned long long)l->offer.id);
@@ -84,35 +97,9 @@ link_take_lane(struct link *l, int lanefd, int peerbell)
 		    (unsigned long long)l->offer.id);
 		return E_INTERNAL;
 	}
-	/* A full counter must not stop us. */
-	fcntl(peerbell, F_SETFL, fcntl(peerbell, F_GETFL) | O_NONBLOCK);
-	return E_OK;
-}
-
-/*
- * A client's bell is one end of a socket pair, so that nothing it does to its
- * own end (flags, reading) touches ours.  Silences it; the lanes are looked at
- * in every turn.
- */
-static void
-link_rung_cb(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct link	*l = w->data;
-	char		 bytes[1024];
-	ssize_t		 n = recv(w->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-
-	(void)loop;
-	(void)revents;
-	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
-		link_break(l, "its bell was closed");
-}
-
-static void
-link_watch_bell(struct link *l)
-{
-	ev_io_init(&l->rung, link_rung_cb, l->bell, EV_READ);
-	l->rung.data = l;
-	ev_io_start(l->mb->loop, &l->rung);
+	/* A full counter, or pipe, must not stop us. */
+	fcntl(fds->bell, F_SETFL, fcntl(fds->bell, F_GETFL) | O_NONBLOCK);
+	return l->client ? ears_add(l) : E_OK;
 }
 
 static void
@@ -120,7 +107,6 @@ link_forget(struct link *l)
 {
 	struct mailbox	*mb = l->mb;
 
-	ev_io_stop(mb->loop, &l->rung);
 	if (l->state == LINK_UP && l->lane != NULL)
 		TAILQ_REMOVE(&mb->lanes, l, laned);
 	if (l->is_unsent)
@@ -129,8 +115,10 @@ link_forget(struct link *l)
 	if (l->client)
 		mb->clients--;
 	/* Its client hears of it even if nng cannot close the socket. */
-	if (l->client && l->bell != -1)
-		shutdown(l->bell, SHUT_RDWR);
+	if (l->client) {
+		ears_drop(l);
+		lane_fds_close(&l->fds);
+	}
 	SLIST_REMOVE(link_bucket(mb, l->offer.id), l, link, bucket);
 	TAILQ_REMOVE(&mb->links, l, all);
 	TAILQ_INSERT_TAIL(&mb->dead, l, all);
@@ -139,10 +127,11 @@ link_forget(struct link *l)
 }
 
 enum err
-mailbox_offer(struct mailbox *mb, const struct link_offer *o, int lanefd,
-    int peerbell)
+mailbox_offer(struct mailbox *mb, const struct link_offer *o,
+    const struct lane_fds *given)
 {
 	int		 client = o->from == FROM_CLIENT;
+	struct lane_fds	 fds = *given;
 	struct link	*l = NULL;
 	enum err	 e = E_OK;
 
@@ -152,16 +141,10 @@ mailbox_offer(struct mailbox *mb, const struct link_offer *o, int lanefd,
 		e = E_NOMEM;
 	else if (client)
 		link_is_client(l);
-	if (e == E_OK && mb->conf.lanes && lanefd != -1 && peerbell != -1) {
-		e = link_take_lane(l, lanefd, peerbell);
-	} else {
-		if (lanefd != -1)
-			close(lanefd);
-		if (peerbell != -1)
-			close(peerbell);
-	}
-	if (e == E_OK && client && l->lane != NULL)
-		link_watch_bell(l);
+	if (e == E_OK && mb->conf.lanes && fds.lane != -1)
+		e = link_take_lane(l, &fds);
+	else
+		lane_fds_close(&fds);
 	if (e == E_OK)
 		e = client ? desk_open_link(mb->desk, l) :
 		    link_nng_open(l, 0600);
@@ -227,8 +210,7 @@ link_free_dead(struct link *l)
 	if (l->socket != LINK_GONE || atomic_load(&l->notice.bits) != 0)
 		return 0;
 	lane_unmap(l->lane);
-	if (l->bell != -1)
-		close(l->bell);
+	lane_fds_close(&l->fds);
 	outq_free(&l->hello);
 	outq_free(&l->out);
 	assembly_free(l);

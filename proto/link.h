@@ -96,8 +96,7 @@ struct link {
 	_Atomic unsigned	 peer_uid;
 
 	struct lane		*lane;		/* NULL: nng carries all */
-	int			 bell;		/* the peer's, -1 none */
-	ev_io			 rung;		/* a client's rings both ways */
+	struct lane_fds		 fds;		/* lane: -1, it is mapped */
 	struct outq		 hello;		/* always by nng, before out */
 	struct outq		 out;
 	struct assembly		 assembly;
@@ -128,6 +127,8 @@ struct mailbox {
 	struct desk		*desk;
 	_Atomic(struct notice *) notices;
 
+	int			 ears;		/* epoll of clients' rings, -1 none */
+	ev_io			 rung;		/* of it */
 	ev_io			 bell;
 	ev_prepare		 prepare;
 	ev_check		 check;
@@ -144,6 +145,14 @@ void		 notice_raise(struct notice *, unsigned bits);	/* any thread */
 void		 mailbox_more(struct mailbox *);
 /* Frees the desk, which is closed, when its last notice is through. */
 void		 mailbox_forget_desk(struct mailbox *);
+
+/* ears.c: how clients are heard. */
+void		 ears_init(struct mailbox *);
+/* There may be clients: 1, or 0 and errno. */
+int		 ears_open(struct mailbox *);
+enum err	 ears_add(struct link *);
+void		 ears_drop(struct link *);
+void		 ears_free(struct mailbox *);
 
 /* link.c: birth, HELLO, death. */
 struct link	*link_new(struct mailbox *, const struct link_offer *);

@@ -8,8 +8,6 @@
  *   of memory in the middle breaks the link, as the peer could not tell.
  * 3 HELLO goes by nng; everything else by the lane where there is one.
  */
-#include <sys/socket.h>
-
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -213,10 +211,8 @@ link_ring(struct link *l)
 	must |= lane_must_ring_writer(l->lane);
 	if (!must)
 		return;
-	if (l->client)
-		n = send(l->bell, &one, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	else
-		n = write(l->bell, &one, sizeof(one));
+	/* A client's is a pipe, in which there is room for many bytes. */
+	n = write(l->fds.bell, &one, l->client ? 1 : sizeof(one));
 	/* EAGAIN: the bell is full, so it is ringing anyway. */
 	if (n == -1 && errno != EAGAIN)
 		link_break(l, "its bell is gone");

@@ -224,19 +224,20 @@ mailbox_bury(struct mailbox *mb)
 	}
 }
 
+/* Under load a look is enough: nothing is written, no peer has to ring. */
 static int
 mailbox_may_sleep(struct mailbox *mb)
 {
 	struct link	*l;
-	int		 may = 1;
 
-	TAILQ_FOREACH(l, &mb->lanes, laned) {
-		if (!link_may_sleep(l))
-			may = 0;
-		else if (link_readable(l) && !lane_sleep(l->lane))
-			may = 0;
-	}
-	return may;
+	TAILQ_FOREACH(l, &mb->lanes, laned)
+		if (lane_holds(l->lane) && link_readable(l))
+			return 0;
+	TAILQ_FOREACH(l, &mb->lanes, laned)
+		if (!link_may_sleep(l) ||
+		    (link_readable(l) && !lane_sleep(l->lane)))
+			return 0;
+	return 1;
 }
 
 static void
@@ -313,6 +314,7 @@ mailbox_start(struct mailbox *mb)
 {
 	struct ev_loop	*loop = mb->loop;
 
+	ears_init(mb);
 	ev_io_init(&mb->bell, mailbox_bell_cb, mb->conf.bell, EV_READ);
 	ev_prepare_init(&mb->prepare, mailbox_prepare_cb);
 	ev_check_init(&mb->check, mailbox_check_cb);
@@ -368,6 +370,7 @@ mailbox_stop(struct mailbox *mb)
 {
 	struct ev_loop	*loop = mb->loop;
 
+	ears_free(mb);
 	ev_io_stop(loop, &mb->bell);
 	ev_prepare_stop(loop, &mb->prepare);
 	ev_check_stop(loop, &mb->check);

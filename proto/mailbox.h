@@ -83,11 +83,23 @@ struct mailbox	*mailbox_new(struct ev_loop *, const struct mailbox_conf *,
 /* Closes every link (down is called with broken 0) and frees. */
 void		 mailbox_free(struct mailbox *);
 /*
- * Starts a link.  Takes lanefd and peerbell (both -1: no lane) in any case.
- * E_INTERNAL when nng refuses (logged).
+ * What a link's lane is made of; -1: none.  An actor's bell is its one eventfd.
+ * A client's is a pipe of which it can only read, and it rings an eventfd of its
+ * link: nothing it does to its ends (flags, reading, filling) touches ours.
+ */
+struct lane_fds {
+	int	lane;		/* the memory */
+	int	bell;		/* rings the peer */
+	int	ear;		/* a client rings it */
+};
+#define LANE_FDS_NONE	((struct lane_fds){ -1, -1, -1 })
+void		 lane_fds_close(struct lane_fds *);
+/*
+ * Starts a link.  Takes the descriptors in any case.  E_INTERNAL when nng
+ * refuses (logged), E_NOMEM, E_FULL no more clients.
  */
 enum err	 mailbox_offer(struct mailbox *, const struct link_offer *,
-		    int lanefd, int peerbell);
+		    const struct lane_fds *);
 /* Takes a link down by its number; unknown numbers are fine. */
 void		 mailbox_unlink(struct mailbox *, uint64_t id);
 

@@ -5,7 +5,8 @@
  *   READY, BEAT, RELOAD(fds: memfds of conf, users and TLS), STOP(flags bit: hurry in f.ver)  no payload
  *   PROGRESS   f.score: a number that grows while work is done
  *   BROKEN, UNLINK   f.id: the link
- *   LANE       value: struct link_offer; fds: lane memfd, peer's bell, or none
+ *   LANE       value: struct link_offer; fds: lane memfd, peer's bell, of a client
+ *              the eventfd that it rings, too; or none
  *   LISTEN     f.id: socket number, f.slot: LISTEN_ bits, f.ver: 1 lent; fd: socket
  *   UNLISTEN   f.id: socket number
  *   BACKUP     f.id: which one; flag FORGET: end it.  Else value: name of the

@@ -256,22 +256,22 @@ actor_on_lane(struct actor *a, const struct msg *m)
 {
 	struct link_offer	offer;
 	enum err		e;
-	int			lane, bell;
+	struct lane_fds		fds;
 
 	if ((e = link_offer_get(&offer, m->f.val, m->f.vallen)) != E_OK)
 		return e;
-	if (m->nfds != 0 && m->nfds != 2)
+	if (m->nfds != 0 && m->nfds != (offer.from == FROM_CLIENT ? 3 : 2))
 		return E_BADMSG;
-	lane = fd_keep(m, 0);
-	bell = fd_keep(m, 1);
-	if (m->nfds == 2 && (lane == -1 || bell == -1)) {
+	fds.lane = fd_keep(m, 0);
+	fds.bell = fd_keep(m, 1);
+	fds.ear = fd_keep(m, 2);
+	if (m->nfds != 0 && (fds.lane == -1 || fds.bell == -1 ||
+	    (m->nfds == 3 && fds.ear == -1))) {
 		/* Out of descriptors: the link works without a lane. */
 		log_warn("link %llu: no lane", (unsigned long long)offer.id);
-		if (lane != -1)
-			close(lane);
-		lane = bell = -1;
+		lane_fds_close(&fds);
 	}
-	e = mailbox_offer(a->mailbox, &offer, lane, bell);
+	e = mailbox_offer(a->mailbox, &offer, &fds);
 	if (e != E_OK)
 		actor_report(a, MSG_BROKEN, offer.id);
 	return E_OK;

@@ -1,7 +1,7 @@
 /*
  * lanes.c: lanes for programs outside; see lanes.h.  Runs in wharfd.
  *
- * One packet is the question, one with two descriptors the answer.  The asker
+ * One packet is the question, one with three descriptors the answer.  The asker
  * stays until it closes (its link is up) or ASKED_S have passed, so that it can
  * be told when the actor would not have the link; then wharfd forgets it.  How
  * many clients there may be is counted by the actor.
@@ -101,7 +101,7 @@ asker_answer(struct asker *a, uint64_t id, const struct links_client *c)
 	memcpy(d.path, c->path, sizeof(d.path));
 	f.val = buf;
 	f.vallen = (uint32_t)desk_answer_put(buf, sizeof(buf), &d);
-	return ctl_send(a->fd, &f, c->fds, 2);
+	return ctl_send(a->fd, &f, c->fds, CLIENT_FDS);
 }
 
 static enum err
@@ -124,8 +124,7 @@ lanes_on_ask(struct asker *a, const struct msg *m)
 		return e;
 	a->link = drop.id = c.id;
 	e = asker_answer(a, m->f.id, &c);
-	close(c.fds[0]);
-	close(c.fds[1]);
+	links_client_close(&c);
 	if (e != E_OK) {
 		child_send(a->to, &drop, NULL, 0);
 		return e;

@@ -5,9 +5,10 @@
  * while this wharfd lives, and a lane (memory made here, closed here once both
  * ends have it).  What cannot be made now is tried again after a pause.
  */
-#include <sys/socket.h>
+#include <sys/eventfd.h>
 
 #include <assert.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,19 +131,36 @@ pair_drop(struct pair *p)
 	p->id = 0;
 }
 
-static enum err
-client_make(struct links_client *c, int bell[2])
+void
+links_client_close(struct links_client *c)
 {
-	c->fds[0] = c->fds[1] = -1;
-	if ((c->fds[0] = lane_create(CLIENT_RING)) == -1)
-		return E_NOMEM;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-	    bell) == -1) {
-		close(c->fds[0]);
-		c->fds[0] = -1;
+	unsigned	i;
+
+	for (i = 0; i < CLIENT_FDS; i++) {
+		if (c->fds[i] != -1)
+			close(c->fds[i]);
+		c->fds[i] = -1;
+	}
+}
+
+/* Also the actor's: memory, the pipe to the client, the client's eventfd. */
+static enum err
+client_make(struct links_client *c, int actor[CLIENT_FDS])
+{
+	int	ring[2] = { -1, -1 };
+
+	c->fds[0] = lane_create(CLIENT_RING);
+	c->fds[2] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (c->fds[0] == -1 || c->fds[2] == -1 ||
+	    pipe2(ring, O_CLOEXEC | O_NONBLOCK) == -1) {
+		c->fds[1] = -1;
+		links_client_close(c);
 		return E_NOMEM;
 	}
-	c->fds[1] = bell[0];
+	c->fds[1] = ring[0];
+	actor[0] = c->fds[0];
+	actor[1] = ring[1];
+	actor[2] = c->fds[2];
 	return E_OK;
 }
 
@@ -154,13 +172,13 @@ links_client(struct links *l, struct child *to, int32_t pid,
 	struct link_offer	o = { .from = FROM_CLIENT, .peer_pid = pid };
 	struct frame		f = { .msg = MSG_LANE };
 	enum err		e;
-	int			bell[2], fds[2], n;
+	int			fds[CLIENT_FDS], n;
 
 	if (to->v.state != CHILD_READY)
 		return E_NOTREADY;
 	if (to->nout > 0)
 		return E_AGAIN;		/* its queue is for its own links */
-	if ((e = client_make(c, bell)) != E_OK)
+	if ((e = client_make(c, fds)) != E_OK)
 		return e;
 	o.id = c->id = ++l->last_id;
 	n = snprintf(o.path, sizeof(o.path), "%s/c.%u.%u.l%llu", l->conf.run,
@@ -170,10 +188,8 @@ links_client(struct links *l, struct child *to, int32_t pid,
 	f.val = buf;
 	f.vallen = (uint32_t)link_offer_put(buf, sizeof(buf), &o);
 	assert(f.vallen > 0);
-	fds[0] = c->fds[0];
-	fds[1] = bell[1];
-	child_send(to, &f, fds, 2);
-	close(bell[1]);
+	child_send(to, &f, fds, CLIENT_FDS);
+	close(fds[1]);
 	return E_OK;
 }
 

@@ -34,18 +34,19 @@ void		 links_ready(struct links *, struct child *);
 void		 links_gone(struct links *, struct child *);
 /*
  * A lane between an actor that listens and a program outside: offers it to the
- * actor and fills in number and path for the client, and its two descriptors,
- * which are the caller's: lane memory, and the client's end of the bell.  The
- * link is not remembered.  E_NOTREADY, E_AGAIN the actor has not taken earlier
+ * actor and fills in number and path for the client, and its descriptors,
+ * which are the caller's.  The link is not remembered.  E_NOTREADY, E_AGAIN the actor has not taken earlier
  * messages, E_NOMEM no descriptors or memory.
  */
+#define CLIENT_FDS	3		/* as LANES_ASK's answer has them */
 struct links_client {
 	uint64_t	id;
-	int		fds[2];
+	int		fds[CLIENT_FDS];
 	char		path[LINK_PATH_MAX];
 };
 enum err	 links_client(struct links *, struct child *, int32_t pid,
 		    struct links_client *);
+void		 links_client_close(struct links_client *);
 /* An end says that a link is broken: a fresh one, after a pause. */
 void		 links_broken(struct links *, uint64_t id);
 

@@ -15,7 +15,7 @@
 extern struct wharf	*w;
 extern struct seat	*seat;		/* of store 0 */
 extern struct lane	*lane;		/* its end */
-extern int		 store_bell;
+extern int		 store_bell;	/* rings the first seat */
 
 /* What callbacks saw, in order. */
 struct seen {
@@ -39,6 +39,8 @@ void		 begin_stores(unsigned stores, unsigned ops, size_t memory);
 void		 begin_node(unsigned stores, unsigned routers, unsigned ops,
 		    size_t memory);
 void		 finish(void);
+/* Store 0 is gone. */
+void		 hang_up(void);
 
 /* A store's side: the next frame, its bytes valid until take_done. */
 int		 take(struct frame *);		/* store 0 */

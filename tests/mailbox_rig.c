@@ -200,7 +200,8 @@ rig_offer(struct rig *r, pid_t pid, int lanefd, int bell)
 	o.peer_pid = pid;
 	o.dial = 1;
 	memcpy(o.path, r->path, sizeof(o.path));
-	if (mailbox_offer(r->mb, &o, lanefd, bell) != E_OK)
+	if (mailbox_offer(r->mb, &o, &(struct lane_fds){ lanefd, bell, -1 }) !=
+	    E_OK)
 		abort();
 }
 

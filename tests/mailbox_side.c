@@ -140,8 +140,8 @@ store_offer(struct store *s, const char *path, int lanes)
 	o.peer_inc = WORKER_INC;
 	o.peer_pid = getppid();
 	snprintf(o.path, sizeof(o.path), "%s", path);
-	if (mailbox_offer(s->mb, &o, lanes ? FD_LANE : -1,
-	    lanes ? FD_PEER_BELL : -1) != E_OK)
+	if (mailbox_offer(s->mb, &o, &(struct lane_fds){ lanes ? FD_LANE : -1,
+	    lanes ? FD_PEER_BELL : -1, -1 }) != E_OK)
 		_exit(3);
 }
 

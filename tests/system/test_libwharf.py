@@ -1,7 +1,7 @@
 """libwharf against a real node: tests/client_drive.c does what it is told; and
 wharfd's lanes socket against askers of all kinds."""
 
-import array
+import fcntl
 import os
 import re
 import shutil
@@ -380,7 +380,7 @@ def nfds(pid):
 def test_ask(node):
     s, f, fds = ask(node, seat=1)
     assert (f.msg, f.flags, f.status, f.id) == (LANES_ASK, nc.REPLY, 0, 9)
-    assert len(fds) == 2
+    assert len(fds) == 3
     version, stores, _, _, seat = struct.unpack_from("<BHHHH", f.value)
     assert (version, stores, seat) == (1, 2, 1)
     drop(s, fds)
@@ -434,10 +434,41 @@ def test_crowd_of_askers(nodes):
         signal_pid(n.proc.pid, signal.SIGCONT)
     for s in crowd:
         _, f, fds = hear(s)
-        assert f is not None and f.status == nc.OK and len(fds) == 2
+        assert f is not None and f.status == nc.OK and len(fds) == 3
         drop(s, fds)
     wait_for("no descriptor is left behind", 20,
              lambda: nfds(n.proc.pid) <= before)
+
+
+@needs_lanes
+@pytest.mark.parametrize("way", ["reads", "fills", "closes"])
+def test_plays_with_its_bells(nodes, way):
+    """What a client does to its own ends is its own misfortune."""
+    n = nodes(workers=1, stores=1).start()
+    store, = n.actors("store")
+    before = nfds(store)
+    s, f, (memory, ear, bell) = ask(n)
+    try:
+        with pytest.raises(OSError):
+            os.write(ear, b"x")                 # it is there to be read
+        flags = fcntl.fcntl(bell, fcntl.F_GETFL)
+        fcntl.fcntl(bell, fcntl.F_SETFL, flags & ~os.O_NONBLOCK)
+        if way == "reads":
+            for _ in range(1000):
+                os.write(bell, struct.pack("<Q", 1))
+                os.read(bell, 8)
+        elif way == "fills":                    # no ring more has room
+            os.write(bell, struct.pack("<Q", 2 ** 64 - 2))
+        else:
+            os.close(ear)
+            ear = os.dup(bell)
+            wait_for("its link is gone", 4, lambda: nfds(store) <= before)
+        with Drive(n, ON) as d:                 # nor is the store held up
+            assert d.counts("many put 1000 8 lib-bells- 10")
+    finally:
+        drop(s, [memory, ear, bell])
+    wait_for("all is closed", 20, lambda: nfds(store) <= before)
+    assert n.actors("store").keys() == {store}
 
 
 @needs_lanes
