@@ -139,16 +139,31 @@ look_see(void *arg, const uint8_t *old, size_t oldlen, const uint8_t **val,
 	return 0;
 }
 
+/* Most are in the newest generation, where they can be read in place. */
+static enum err
+look_now(struct data *d, struct engine *e, uint64_t hint, struct look *l)
+{
+	const struct engine_ops	*ops = d->conf.ops;
+	const uint8_t		*p;
+	size_t			 n;
+
+	if (hint == 0 ||
+	    (p = ops->glance(e, hint, l->key, l->keylen, &n)) == NULL)
+		return ops->process(e, l->key, l->keylen, look_see, l, 0);
+	(void)look_see(l, p, n, NULL, NULL);
+	return E_OK;
+}
+
 enum err
-data_get(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
-    data_seen *seen, void *arg)
+data_get_by(struct data *d, uint64_t hint, unsigned slot, const uint8_t *key,
+    size_t keylen, data_seen *seen, void *arg)
 {
 	struct data_file	*f = &d->file[data_k(d, slot)];
 	struct look		 l = { key, keylen, seen, arg, E_OK };
 	uint8_t			 was = data_touch(d, data_k(d, slot));
 	enum err		 e;
 
-	e = d->conf.ops->process(f->now.e, key, keylen, look_see, &l, 0);
+	e = look_now(d, f->now.e, hint, &l);
 	if (e == E_OK && l.err == E_NOTFOUND && data_two(f))
 		e = d->conf.ops->process(f->older.e, key, keylen, look_see, &l,
 		    0);
@@ -163,7 +178,14 @@ data_get(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
 	return e;
 }
 
-/* Most are in the newest generation; the others take their time. */
+enum err
+data_get(struct data *d, unsigned slot, const uint8_t *key, size_t keylen,
+    data_seen *seen, void *arg)
+{
+	return data_get_by(d, data_hint(d, slot, key, keylen), slot, key,
+	    keylen, seen, arg);
+}
+
 uint64_t
 data_hint(struct data *d, unsigned slot, const uint8_t *key, size_t keylen)
 {

@@ -94,7 +94,12 @@ uint64_t	 data_lsn(const struct data *, unsigned slot);
 typedef void data_seen(void *arg, const struct record *);
 enum err	 data_get(struct data *, unsigned slot, const uint8_t *key,
 		    size_t keylen, data_seen *, void *arg);
-/* So that several keys are found sooner: engine.h's hint and ahead. */
+/*
+ * So that several keys are found sooner: engine.h's hint and ahead.  A hint is
+ * good for data_get_by in the same turn; 0: none.
+ */
+enum err	 data_get_by(struct data *, uint64_t hint, unsigned slot,
+		    const uint8_t *key, size_t keylen, data_seen *, void *arg);
 uint64_t	 data_hint(struct data *, unsigned slot, const uint8_t *key,
 		    size_t keylen);
 void		 data_ahead(struct data *, unsigned slot, uint64_t hint);

@@ -73,14 +73,18 @@ struct engine_ops {
 	enum err	(*process)(struct engine *, const uint8_t *key, size_t keylen,
 			    engine_see *, void *arg, int writable);
 	/*
-	 * So that the memory of several records comes in at the same time: what
-	 * hint says of each key, and then ahead of each hint, before process is
-	 * called.  They change nothing and need not be right.  NULL: there is
-	 * nothing to wait for.
+	 * Reading in place, on the thread that stores.  hint: what the others
+	 * are given for a key, as long as the engine is open; 0: nothing can be
+	 * read so.  glance: the value under the key, borrowed until the next
+	 * process that stores, or NULL: process knows.  ahead, of several hints
+	 * before the first glance, has their memory come in at the same time.
+	 * NULL: all three are.
 	 */
 	uint64_t	(*hint)(struct engine *, const uint8_t *key,
 			    size_t keylen);
 	void		(*ahead)(struct engine *, uint64_t hint);
+	const uint8_t	*(*glance)(struct engine *, uint64_t hint,
+			    const uint8_t *key, size_t keylen, size_t *len);
 	/*
 	 * Takes what lies between from and to, and whatever else changes in
 	 * place, from the address space of the process, until it is next used;

@@ -25,6 +25,8 @@
 #define PAGE		4096u
 #define LINE		64u		/* bytes of a line of a processor's cache */
 #define GLANCE_LINES	6u		/* of a record, fetched ahead */
+#define VIEW_LEAST	(1u << 20)
+#define CHAIN		16u		/* records of a bucket that are looked at */
 
 #define PARAMS \
 	"dbm=hash,file=mmap-para,update_mode=appending,record_crc_mode=none," \
@@ -35,12 +37,13 @@ struct engine {
 	TkrzwDBM	*dbm;
 	uint64_t	 buckets;
 	struct stat	 file;		/* which it is */
-	struct mapping	 map;		/* tkrzw's, when last looked for, */
-	uint64_t	 looked;	/* when the file was so long */
-	const uint8_t	*head;		/* header and buckets, mapped again;
-					   NULL: not yet */
-	int		 headless;	/* cannot be */
+	uint64_t	 seen;		/* size, when last looked at */
+	const uint8_t	*view;		/* the file, mapped again; NULL: not yet */
+	size_t		 viewlen;	/* may be more than the file has */
+	int		 blind;		/* it cannot be mapped again */
 };
+
+static void	 view_drop(struct engine *);
 
 struct engine_iter {
 	TkrzwDBMIter	*it;
@@ -198,62 +201,67 @@ tk_close(struct engine **ep)
 	*ep = NULL;
 	if (e == NULL)
 		return E_OK;
-	if (e->head != NULL)
-		munmap((void *)(uintptr_t)e->head, tk_base(e));
+	view_drop(e);
 	if (!tkrzw_dbm_close(e->dbm))
 		err = status_err();
 	free(e);
 	return err;
 }
 
-/* --- tkrzw's mapping --- */
-
-static void
-map_look(struct engine *e)
-{
-	uint64_t	size = tk_size(e);
-
-	if (e->map.len != 0 && e->looked == size)
-		return;
-	e->map = mapping_find(e->file.st_dev, e->file.st_ino);
-	e->looked = size;
-}
+/* --- reading in place --- */
 
 /*
- * tkrzw's mapping moves as the file grows.  To prefetch from where it was does no
- * harm, to read there does; so buckets, which are read, get an address of their
- * own.  (mremap of no bytes of a shared mapping makes another of it, without a
- * descriptor, whose close would end tkrzw's lock.)
+ * tkrzw's mapping moves as the file grows, so there is another one, for reading
+ * only and longer than the file.  (mremap of no bytes of a shared mapping makes
+ * another of it, without a descriptor, whose close would end tkrzw's lock.)
  */
 static int
-head_make(struct engine *e)
+view_make(struct engine *e)
 {
-	size_t	 n = tk_base(e);
-	void	*p;
+	struct mapping	 m = mapping_find(e->file.st_dev, e->file.st_ino);
+	size_t		 n = (size_t)(2 * e->seen + VIEW_LEAST);
+	void		*p;
 
-	if (e->head != NULL || e->headless)
-		return e->head != NULL;
-	e->headless = 1;
-	map_look(e);
-	if (e->map.len < n || (p = mremap((void *)(uintptr_t)e->map.at, 0, n,
-	    MREMAP_MAYMOVE)) == MAP_FAILED)
+	view_drop(e);
+	if (e->blind || m.len == 0 || (p = mremap((void *)(uintptr_t)m.at, 0,
+	    n, MREMAP_MAYMOVE)) == MAP_FAILED) {
+		e->blind = 1;
 		return 0;
+	}
 	(void)mprotect(p, n, PROT_READ);
-	e->head = p;
+	e->view = p;
+	e->viewlen = n;
 	return 1;
+}
+
+static void
+view_drop(struct engine *e)
+{
+	if (e->view != NULL)
+		munmap((void *)(uintptr_t)e->view, e->viewlen);
+	e->view = NULL;
+	e->viewlen = 0;
+}
+
+/* 1: the record that begins there is in the view. */
+static int
+view_has(struct engine *e, uint64_t at)
+{
+	if (at >= e->seen)
+		e->seen = tk_size(e);
+	return at < e->seen && (e->seen <= e->viewlen || view_make(e));
 }
 
 static uint64_t
 tk_hint(struct engine *e, const uint8_t *key, size_t keylen)
 {
-	uint64_t	b, at;
+	uint64_t	at;
 
-	if (!head_make(e))
+	if (e->view == NULL && (e->blind || !view_has(e, 0)))
 		return 0;
-	b = tkrzw_primary_hash((const char *)key, (int32_t)keylen, e->buckets);
-	at = tkrzw_bucket(b);
-	__builtin_prefetch(e->head + at);
-	__builtin_prefetch((const void *)(uintptr_t)(e->map.at + at));
+	at = tkrzw_bucket(tkrzw_primary_hash((const char *)key,
+	    (int32_t)keylen, e->buckets));
+	__builtin_prefetch(e->view + at);
 	return at;
 }
 
@@ -263,14 +271,42 @@ tk_ahead(struct engine *e, uint64_t hint)
 	uint64_t	at;
 	unsigned	i;
 
-	if (hint == 0 || (at = tkrzw_bucket_get(e->head + hint)) == 0)
+	if (hint == 0 || e->view == NULL ||
+	    (at = tkrzw_bucket_get(e->view + hint)) == 0 || !view_has(e, at))
 		return;
-	if (at >= e->map.len)
-		map_look(e);
 	for (i = 0; i < GLANCE_LINES; i++)
-		__builtin_prefetch((const void *)(uintptr_t)(e->map.at + at +
-		    i * LINE));
+		__builtin_prefetch(e->view + at + i * LINE);
 }
+
+/*
+ * The first record of the key in its bucket's chain is the newest.  Whatever is
+ * not as it should be is left to tkrzw; whether the value is right is for the
+ * caller to see.
+ */
+static const uint8_t *
+tk_glance(struct engine *e, uint64_t hint, const uint8_t *key, size_t keylen,
+    size_t *len)
+{
+	struct tkrzw_record	r;
+	uint64_t		at;
+	unsigned		n;
+
+	if (hint == 0 || e->view == NULL)
+		return NULL;
+	at = tkrzw_bucket_get(e->view + hint);
+	for (n = 0; at != 0 && n < CHAIN; n++, at = r.child) {
+		if (!view_has(e, at) ||
+		    !tkrzw_record_get(&r, e->view + at, e->seen - at))
+			return NULL;
+		if (r.keylen != keylen || memcmp(r.key, key, keylen) != 0)
+			continue;
+		*len = r.vallen;
+		return r.stores ? r.val : NULL;
+	}
+	return NULL;
+}
+
+/* --- tkrzw's mapping --- */
 
 static void
 let_go(const struct mapping *m, uint64_t from, uint64_t to)
@@ -373,7 +409,8 @@ const struct engine_ops	engine_tkrzw = {
 	.read = tkrzw_read,
 	.process = tk_process,
 	.size = tk_size, .base = tk_base, .count = tk_count,
-	.hint = tk_hint, .ahead = tk_ahead, .unmap = tk_unmap,
+	.hint = tk_hint, .ahead = tk_ahead, .glance = tk_glance,
+	.unmap = tk_unmap,
 	.buckets = tk_buckets, .room = tk_room, .close = tk_close,
 	.iter = tk_iter, .next = tk_next, .iter_free = tk_iter_free,
 };

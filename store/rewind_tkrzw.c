@@ -400,6 +400,8 @@ tkrzw_record_get(struct tkrzw_record *out, const uint8_t *p, size_t n)
 	if (at == 0 || c.size > n)
 		return 0;
 	out->size = c.size;
+	out->child = c.child;
+	out->stores = c.kind == KIND_ADD || c.kind == KIND_SET;
 	out->key = p + at;
 	out->val = out->key + c.keylen;
 	out->keylen = c.keylen;

@@ -27,6 +27,8 @@ enum err	 tkrzw_read(const struct io *, int fd, uint64_t end,
  */
 struct tkrzw_record {
 	uint64_t	 size;		/* to the next record */
+	uint64_t	 child;		/* the next of its bucket, stored before; 0 */
+	int		 stores;	/* a value, as all do in appending mode */
 	const uint8_t	*key, *val;	/* borrowed */
 	size_t		 keylen, vallen;
 };

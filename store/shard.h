@@ -98,9 +98,6 @@ struct shard_result {
 	uint64_t	 lsn;		/* answer when released up to here */
 };
 
-/* Looked up next: their memory comes in together, not one after the other. */
-#define SHARD_AHEAD	16u		/* keys at most */
-void		 shard_ahead(struct shard *, const struct shard_key *, unsigned n);
 /*
  * Looks a live record up; seen (may be NULL) gets it when E_OK; result->lsn is
  * filled in before that, ->version after.  E_OK, E_NOTFOUND, E_DAMAGED; E_READONLY when it

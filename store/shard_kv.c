@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "store/shard_impl.h"
+#include "store/shard_place.h"
 
 #define TTL_MAX	((int64_t)UINT32_MAX * 1000)	/* ms */
 
@@ -57,6 +58,34 @@ static enum err	 shard_write(struct shard *, const struct shard_key *,
 		    const struct current *, const struct shard_write *,
 		    enum record_kind, uint32_t version, uint64_t *recent);
 
+/* What must be so before c is looked up; E_OK, else the answer. */
+static enum err
+shard_may_get(struct shard *s, const struct shard_key *k,
+    const struct current *c)
+{
+	memset(c->res, 0, sizeof(*c->res));
+	if (shard_hidden(s, k)) {
+		c->res->lsn = *c->recent;
+		return E_TYPE;
+	}
+	if (s->failed != E_OK && *c->recent > wal_released(s->wal))
+		return E_READONLY;	/* that one will never be released */
+	return E_OK;
+}
+
+static enum err
+shard_got(struct shard *s, const struct shard_key *k, const struct current *c,
+    enum err e)
+{
+	struct shard_result	*res = c->res;
+
+	res->lsn = *c->recent;
+	if (e == E_NOTFOUND || (e == E_OK && !c->live))
+		return shard_no_member(s, k);
+	res->version = c->version;
+	return e;
+}
+
 enum err
 shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
     void *arg, struct shard_result *res)
@@ -65,33 +94,46 @@ shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
 	    .seen = seen, .arg = arg, .now = s->wall };
 	enum err	 e;
 
-	memset(res, 0, sizeof(*res));
-	if (shard_hidden(s, k)) {
-		res->lsn = *c.recent;
-		return E_TYPE;
-	}
-	if (s->failed != E_OK && *c.recent > wal_released(s->wal))
-		return E_READONLY;	/* that one will never be released */
-	e = shard_lookup(s, k, &c);
-	res->lsn = *c.recent;
-	if (e == E_NOTFOUND || (e == E_OK && !c.live))
-		return shard_no_member(s, k);
-	res->version = c.version;
-	return e;
+	if ((e = shard_may_get(s, k, &c)) != E_OK)
+		return e;
+	return shard_got(s, k, &c, shard_lookup(s, k, &c));
+}
+
+int
+shard_place(struct shard *s, struct shard_key *k, struct shard_place *p)
+{
+	p->keylen = record_key_len(k->tablen, k->keylen);
+	if (p->keylen > sizeof(p->key))
+		return 0;
+	record_key_put(p->key, k->type, k->tab, k->tablen, k->key, k->keylen);
+	k->tab = p->key + 1;
+	k->key = p->key + p->keylen - k->keylen;
+	p->recent = shard_recent(s, p->key, p->keylen);
+	p->hint = data_hint(s->data, k->slot, p->key, p->keylen);
+	return 1;
 }
 
 void
-shard_ahead(struct shard *s, const struct shard_key *k, unsigned n)
+shard_ahead(struct shard *s, const struct shard_key *k,
+    const struct shard_place *p)
 {
-	uint64_t	hint[SHARD_AHEAD];
-	unsigned	i;
+	data_ahead(s->data, k->slot, p->hint);
+}
 
-	for (i = 0; i < n; i++) {
-		(void)shard_take_key(s, &k[i]);
-		hint[i] = data_hint(s->data, k[i].slot, s->key, s->keylen);
-	}
-	for (i = 0; i < n; i++)
-		data_ahead(s->data, k[i].slot, hint[i]);
+enum err
+shard_get_at(struct shard *s, const struct shard_key *k,
+    const struct shard_place *p, data_seen *seen, void *arg,
+    struct shard_result *res)
+{
+	struct current	 c = { .recent = p->recent, .res = res,
+	    .seen = seen, .arg = arg, .now = s->wall };
+	enum err	 e;
+
+	if ((e = shard_may_get(s, k, &c)) != E_OK)
+		return e;
+	e = data_get_by(s->data, p->hint, k->slot, p->key, p->keylen,
+	    current_see, &c);
+	return shard_got(s, k, &c, e);
 }
 
 static enum err

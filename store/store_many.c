@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "proto/msg_many.h"
-#include "proto/slot.h"
+#include "store/shard_place.h"
 #include "store/store.h"
 
 #define STEP_OPS	256u
@@ -32,6 +32,19 @@ struct many {
 	size_t		 len, size;
 };
 
+/* Operations that are done one after the other, decoded together. */
+struct many_batch {
+	unsigned		 n;
+	struct many_step {
+		struct many_op		 op;
+		size_t			 used;
+		enum err		 err;	/* of a get: it cannot be */
+		int			 placed;
+		struct shard_key	 k;
+		struct shard_place	 place;
+	} step[SHARD_AHEAD];
+};
+
 /* One operation, and who sees its record. */
 struct many_look {
 	struct store		*st;
@@ -42,7 +55,7 @@ struct many_look {
 
 /* Does the operation and adds its answer; E_AGAIN: not done, come again. */
 typedef enum err many_one(struct store *, struct many *,
-    const struct many_op *);
+    struct many_step *);
 
 static enum err	 many_run(struct store *, const struct msg *, many_one *,
 		    int write);
@@ -158,72 +171,118 @@ many_key(const struct many_op *o)
 	    .tablen = o->tablen, .key = o->key, .keylen = o->keylen };
 }
 
-/* What many_get will look up, as far as that can be said by now. */
-static void
-many_ahead(struct store *st, const struct many *y, const struct msg *m)
+/* E_BADMSG: the bytes were changed meanwhile. */
+static enum err
+many_decode(struct many_batch *b, const struct many *y, const struct msg *m)
 {
-	struct shard_key	k[SHARD_AHEAD];
-	struct many_op		o;
-	size_t			at = y->at, used;
-	unsigned		n;
+	struct many_step	*s = b->step;
+	size_t			 at = y->at;
 
-	for (n = 0; n < SHARD_AHEAD && at < m->f.vallen; n++, at += used) {
-		if (many_op_get(&o, m->f.val + at, m->f.vallen - at,
-		    &used) != E_OK)
-			break;
-		k[n] = many_key(&o);
-		k[n].slot = slot_of_record(o.type, o.tab, o.tablen, o.key,
-		    o.keylen);
-	}
-	shard_ahead(store_shard(st), k, n);
+	for (; s < b->step + SHARD_AHEAD && s < b->step + y->left;
+	    at += s++->used)
+		if (at >= m->f.vallen || many_op_get(&s->op, m->f.val + at,
+		    m->f.vallen - at, &s->used) != E_OK)
+			return E_BADMSG;
+	b->n = (unsigned)(s - b->step);
+	return E_OK;
 }
 
-/* E_OK: all are done; E_AGAIN; E_BADMSG: the bytes were changed meanwhile. */
-static enum err
-many_go_on(struct store *st, struct many *y, const struct msg *m,
-    many_one *one)
+/* Checks what many_get will look up, and has its memory come in. */
+static void
+many_ahead(struct store *st, struct many_batch *b)
 {
-	struct many_op	o;
-	size_t		used, began = y->at + y->len;
-	unsigned	n;
-	enum err	e;
+	struct shard		*shard = store_shard(st);
+	struct many_step	*s;
 
-	for (n = 0; y->left > 0; n++) {
-		if (n == STEP_OPS || y->at + y->len - began > STEP_BYTES) {
+	for (s = b->step; s < b->step + b->n; s++) {
+		s->k = many_key(&s->op);
+		s->err = s->op.vallen != 0 ? E_PARAM :
+		    store_key(st, "KHSZ", &s->k);
+		s->placed = s->err == E_OK &&
+		    shard_place(shard, &s->k, &s->place);
+	}
+	for (s = b->step; s < b->step + b->n; s++)
+		if (s->placed)
+			shard_ahead(shard, &s->k, &s->place);
+}
+
+/*
+ * E_AGAIN: not all of them are done, and those must be decoded again.  began:
+ * y's bytes when the message's turn did.
+ */
+static enum err
+many_batch(struct store *st, struct many *y, struct many_batch *b,
+    many_one *one, size_t began)
+{
+	struct many_step	*s;
+
+	if (y->refused == E_OK && one == many_get)
+		many_ahead(st, b);
+	for (s = b->step; s < b->step + b->n; s++) {
+		if (y->at + y->len - began > STEP_BYTES) {
 			store_again(st);
 			return E_AGAIN;
 		}
-		if (y->at >= m->f.vallen || (e = many_op_get(&o,
-		    m->f.val + y->at, m->f.vallen - y->at, &used)) != E_OK)
-			return E_BADMSG;
-		if (one == many_get && y->refused == E_OK &&
-		    n % SHARD_AHEAD == 0)
-			many_ahead(st, y, m);
 		if (y->refused != E_OK)
 			many_answer(y, &(struct many_answer){
 			    .status = y->refused });
-		else if (one(st, y, &o) == E_AGAIN)
+		else if (one(st, y, s) == E_AGAIN)
 			return E_AGAIN;
-		y->at += used;
+		y->at += s->used;
 		y->left--;
 	}
 	return E_OK;
 }
 
+/* E_OK: all are done; E_AGAIN; E_BADMSG. */
 static enum err
-many_get(struct store *st, struct many *y, const struct many_op *o)
+many_go_on(struct store *st, struct many *y, const struct msg *m,
+    many_one *one)
 {
-	struct many_look	 l = { .st = st, .y = y, .type = o->type };
-	struct shard_key	 k = many_key(o);
-	enum err		 e;
+	struct many_batch	b;
+	size_t			began = y->at + y->len;
+	unsigned		n;
+	enum err		e;
 
-	e = o->vallen != 0 ? E_PARAM : store_key(st, "KHSZ", &k);
-	if (e == E_OK)
-		e = shard_get(store_shard(st), &k, many_get_seen, &l, &l.res);
+	for (n = 0; y->left > 0; n += b.n) {
+		if (n >= STEP_OPS) {
+			store_again(st);
+			return E_AGAIN;
+		}
+		if ((e = many_decode(&b, y, m)) != E_OK ||
+		    (e = many_batch(st, y, &b, one, began)) != E_OK)
+			return e;
+	}
+	return E_OK;
+}
+
+static enum err
+many_look_up(struct store *st, struct many_step *s, struct many_look *l)
+{
+	struct shard	*shard = store_shard(st);
+
+	if (s->placed)
+		return shard_get_at(shard, &s->k, &s->place, many_get_seen, l,
+		    &l->res);
+	/* A long key was in the store's one buffer, until the next. */
+	if (s->err == E_OK) {
+		s->k = many_key(&s->op);
+		s->err = store_key(st, "KHSZ", &s->k);
+	}
+	return s->err != E_OK ? s->err :
+	    shard_get(shard, &s->k, many_get_seen, l, &l->res);
+}
+
+static enum err
+many_get(struct store *st, struct many *y, struct many_step *s)
+{
+	struct many_look	 l = { .st = st, .y = y, .type = s->op.type };
+	enum err		 e = many_look_up(st, s, &l);
+
 	if (y->lsn < l.res.lsn)
 		y->lsn = l.res.lsn;
 	if (e == E_DAMAGED)
-		many_damaged(st, y, k.slot, &(struct many_answer){ 0 });
+		many_damaged(st, y, s->k.slot, &(struct many_answer){ 0 });
 	else if (e != E_OK)
 		many_answer(y, &(struct many_answer){ .status = e });
 	return E_OK;
@@ -250,8 +309,9 @@ many_get_seen(void *arg, const struct record *rec)
 }
 
 static enum err
-many_put(struct store *st, struct many *y, const struct many_op *o)
+many_put(struct store *st, struct many *y, struct many_step *s)
 {
+	const struct many_op	*o = &s->op;
 	struct shard_write	 w = { .val = o->val, .vallen = o->vallen,
 		.ver = o->ver, .ttl = o->ttl,
 		.is_dup = (o->flags & FRAME_IS_DUP) != 0,

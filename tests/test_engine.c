@@ -330,60 +330,106 @@ test_unmap(void)
 	clean();
 }
 
-/* The key of the record that a bucket of the file points to; 0: to none. */
+/* What glance says is what process says; 0: it says nothing. */
 static int
-points_to(uint64_t hint, const char *key)
+glances(struct engine *e, const char *key, const char *val)
 {
-	struct tkrzw_record	 r;
-	uint8_t			 p[256] = { 0 };
-	int			 fd = open(path, O_RDONLY), yes;
+	const uint8_t	*k = (const uint8_t *)key, *p;
+	size_t		 n = 0;
+	uint64_t	 hint = ops->hint(e, k, strlen(key));
 
-	CU_ASSERT_FATAL(fd != -1);
-	CU_ASSERT(pread(fd, p, 8, (off_t)hint) == 8);
-	hint = tkrzw_bucket_get(p);
-	CU_ASSERT(pread(fd, p, sizeof(p), (off_t)hint) > 0);
-	yes = hint != 0 && tkrzw_record_get(&r, p, sizeof(p)) &&
-	    r.keylen == strlen(key) && memcmp(r.key, key, r.keylen) == 0;
-	close(fd);
-	return yes;
+	CU_ASSERT(hint != 0);
+	ops->ahead(e, hint);
+	if ((p = ops->glance(e, hint, k, strlen(key), &n)) == NULL)
+		return 0;
+	CU_ASSERT(val != NULL && n == strlen(val) && memcmp(p, val, n) == 0);
+	return 1;
 }
 
-/* Right is what it is to be quick, and it does no harm, as the file grows. */
+/* Read in place while the file, and tkrzw's mapping of it, grow and move. */
 static void
-test_ahead(void)
+test_glance(void)
 {
 	struct engine	*e;
 	struct act	 a;
 	char		 key[32], val[200];
-	uint64_t	 hint;
-	unsigned	 i;
+	unsigned	 i, seen = 0, again = 0;
 
 	paths(&engine_tkrzw);
 	memset(val, 'v', sizeof(val) - 1);
 	val[sizeof(val) - 1] = '\0';
 	CU_ASSERT_EQUAL_FATAL(ops->open(&e, path, 1, KEYS), E_OK);
-	ops->ahead(e, ops->hint(e, (const uint8_t *)"none", 4));
+	CU_ASSERT(!glances(e, "none", NULL));
 	for (i = 0; i < 10 * KEYS; i++) {
 		number(key, sizeof(key), "key", i);
-		hint = ops->hint(e, (const uint8_t *)key, strlen(key));
-		CU_ASSERT(hint != 0);
-		ops->ahead(e, hint);
+		val[i % 9] = (char)('a' + i % 26);
 		run(e, key, val, 1);
-		ops->ahead(e, hint);
+		seen += (unsigned)glances(e, key, val);
 		if (i % 100 != 0)
 			continue;
-		CU_ASSERT(points_to(hint, key));
 		a = run(e, key, NULL, 0);
-		CU_ASSERT(a.was && strcmp(a.seen, val) == 0);
+		CU_ASSERT(a.was && memcmp(a.seen, val, 9) == 0);
+		/* The later of two is the one. */
+		val[20] = (char)('A' + i % 26);
+		run(e, key, val, 1);
+		again += (unsigned)glances(e, key, val);
 	}
+	CU_ASSERT_EQUAL(seen, 10 * KEYS);
+	CU_ASSERT_EQUAL(again, 10 * KEYS / 100);
+	CU_ASSERT(!glances(e, "none", NULL));
 	CU_ASSERT_EQUAL(ops->close(&e), E_OK);
 	CU_ASSERT_EQUAL_FATAL(ops->open(&e, path, 0, 0), E_OK);
-	hint = ops->hint(e, (const uint8_t *)"key7", 4);
-	CU_ASSERT(hint != 0);
-	ops->ahead(e, hint);
-	CU_ASSERT(run(e, "key7", NULL, 0).was);
+	number(key, sizeof(key), "key", i - 1);
+	val[(i - 1) % 9] = (char)('a' + (i - 1) % 26);
+	CU_ASSERT(glances(e, key, val));
 	CU_ASSERT_EQUAL(ops->close(&e), E_OK);
 	clean();
+}
+
+/*
+ * Buckets and records that point anywhere: nothing is read that is not there,
+ * and nothing is found that has another key.
+ */
+static void
+test_glance_damaged(void)
+{
+	struct engine	*e;
+	const uint8_t	*p;
+	char		 key[32];
+	uint8_t		 junk[512];
+	uint64_t	 hint;
+	size_t		 n;
+	unsigned	 i, j, round;
+	int		 fd;
+
+	for (round = 0; round < 40; round++) {
+		paths(&engine_tkrzw);
+		CU_ASSERT_EQUAL_FATAL(ops->open(&e, path, 1, 64), E_OK);
+		for (i = 0; i < 300; i++) {
+			number(key, sizeof(key), "key", i);
+			run(e, key, key, 1);
+		}
+		fd = open(path, O_RDWR);
+		CU_ASSERT_FATAL(fd != -1);
+		for (j = 0; j < sizeof(junk); j++)
+			junk[j] = (uint8_t)random();
+		/* The buckets, or some records. */
+		CU_ASSERT(pwrite(fd, junk, round % 2 ? 320 : sizeof(junk),
+		    round % 2 ? 128 : (off_t)ops->base(e) +
+		    random() % 8000) > 0);
+		close(fd);
+		for (i = 0; i < 300; i++) {
+			number(key, sizeof(key), "key", i);
+			hint = ops->hint(e, (uint8_t *)key, strlen(key));
+			ops->ahead(e, hint);
+			p = ops->glance(e, hint, (uint8_t *)key, strlen(key),
+			    &n);
+			for (j = 0; p != NULL && j < n; j++)
+				junk[j % sizeof(junk)] ^= p[j];
+		}
+		(void)ops->close(&e);
+		clean();
+	}
 }
 
 static const CU_TestInfo tests[] = {
@@ -394,7 +440,8 @@ static const CU_TestInfo tests[] = {
 	{ "tkrzw: opened again", test_reopen },
 	{ "tkrzw: restored up to a size", test_restore },
 	{ "tkrzw: taken from the address space", test_unmap },
-	{ "tkrzw: memory fetched ahead", test_ahead },
+	{ "tkrzw: read in place", test_glance },
+	{ "tkrzw: read in place, damaged", test_glance_damaged },
 	CU_TEST_INFO_NULL
 };
 

@@ -95,6 +95,7 @@ shard_start(const struct engine_ops *ops)
 	sound = ops;
 	rotten_ops = *ops;
 	rotten_ops.process = rot_process;
+	rotten_ops.hint = NULL;	/* all goes by process */
 	rotten = 0;
 	CU_ASSERT_EQUAL_FATAL(shard_open(&shard, &c, &o), E_OK);
 }

@@ -121,10 +121,10 @@ def test_refused(two):
         fill(mq, q, items)
         mq.put(to, b"first")
         assert mq.ask("lock", to, on=1).status == 200
-        a = mq.ask("move", q, to=to)
+        a = move(mq, q, to=to)
         assert refusal(a) == (401, "E_QLOCKED") and a["moved"] is None
         mq.set(to, lock=False, max=8)
-        a = mq.ask("move", q, to=to)
+        a = move(mq, q, to=to)
         assert refusal(a) == (401, "E_QFULL") and a["moved"] == "7"
         assert take_all(mq, to) == [b"first"] + items[:7]
         assert take_all(mq, q) == items[7:]
@@ -133,7 +133,7 @@ def test_refused(two):
         for k in range(routers):
             topic = name(k, routers, "topic")
             assert mq.ask("pub", topic, b"x").status == 200
-            a = mq.ask("move", q, to=topic)
+            a = move(mq, q, to=topic)
             assert refusal(a) == (412, "E_QUEUE") and a["moved"] is None
         assert take_all(mq, q) == [b"x"]
 
@@ -144,7 +144,7 @@ def test_half_way_here(nodes):
         fill(mq, "q", [b"a", b"b", b"c"])
         mq.put("to", b"first")
         mq.set("to", max=2)
-        a = mq.ask("move", "q", to="to")
+        a = move(mq, "q", to="to")
         assert refusal(a) == (401, "E_QFULL") and a["moved"] == "1"
         assert take_all(mq, "q") == [b"b", b"c"]
 
@@ -154,7 +154,7 @@ def test_ttl_goes_along(two):
     with Mq(n) as mq:
         mq.put(q, b"short", ttl=2)
         mq.put(q, b"long", ttl=600)
-        assert mq.ask("move", q, to=to)["moved"] == "2"
+        assert move(mq, q, to=to)["moved"] == "2"
         wait_for("one expires", 20, lambda: mq.stat(to)["ready"][0] == 1)
         assert take_all(mq, to) == [b"long"]
 
@@ -167,7 +167,7 @@ def test_order(two):
         fill(mq, q, items)
         moved = 0
         while moved < MANY:
-            a = mq.ask("move", q, to=to, count=random.choice((7, 90, 1000)))
+            a = move(mq, q, to=to, count=random.choice((7, 90, 1000)))
             assert a.status == 200, a
             moved += int(a["moved"])
         assert take_all(mq, to) == items and take_all(mq, q) == []
@@ -186,7 +186,7 @@ def test_dead_letters(two):
         wait_for("they are in the other", 20,
                  lambda: mq.stat(to)["ready"] == [1, 2, 0])
         assert held(mq, q) == 0
-        a = mq.ask("move", to, to=q)
+        a = move(mq, to, to=q)
         assert (a.status, a["moved"]) == (200, "3")
         assert sorted(take_all(mq, q)) == [b"there", b"x", b"y"]
 
