@@ -198,8 +198,14 @@ data_hint(struct data *d, unsigned slot, const uint8_t *key, size_t keylen)
 void
 data_ahead(struct data *d, unsigned slot, uint64_t hint)
 {
-	if (d->conf.ops->ahead != NULL)
-		d->conf.ops->ahead(d->file[data_k(d, slot)].now.e, hint);
+	unsigned	k = data_k(d, slot);
+	uint8_t		was;
+
+	if (hint == 0)
+		return;
+	was = data_touch(d, k);		/* it reads the bucket */
+	d->conf.ops->ahead(d->file[k].now.e, hint);
+	data_touched(d, k, was);
 }
 
 /* --- writing --- */

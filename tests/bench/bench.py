@@ -119,6 +119,7 @@ class Bench:
     def measure(self, side, row, turn):
         address = self.server(side.server, row).address
         self.load(side, row, address)
+        os.sync()               # nobody pays for what another left to write
         if side.tool == "wrk":
             return run_wrk(address("http"), row)
         if side.tool == "redis-benchmark":
@@ -221,7 +222,7 @@ INTRO = """# Benchmarks
 time goes" on is written by hand. One generator (`tests/bench/wharf-bench`, one thread, on the
 same machine) drives Wharf {version}, Redis {redis}, nginx {nginx} (`return 200`, one process) and bare
 libmicrohttpd (the same bytes as Wharf's GET, nothing asked) in the same way, taking turns: medians of
-{rounds} rounds of {seconds:g} s, keys uniform. Wharf has its default configuration but for `stores.sync` and `limits.clients`
+{rounds} rounds of {seconds:g} s, each begun with a disk that has nothing to write (`sync`), keys uniform. Wharf has its default configuration but for `stores.sync` and `limits.clients`
 (128), Redis its own with the AOF: `always` against `appendfsync always`, `1s` against `everysec`. Only ratios of one run
 mean anything.
 

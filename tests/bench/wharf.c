@@ -20,6 +20,7 @@
 #define EVENTS	256
 #define PAUSE	100		/* ms; how often the end is looked for */
 #define CLOSE	(10 * SECOND)	/* for what is still in flight then */
+#define TICK	(SECOND / 1000)	/* how often the library's timers are */
 
 struct place {
 	struct client	*c;
@@ -120,6 +121,28 @@ alone(void)
 	return b->o.conns == 1 && b->o.rate == 0;
 }
 
+static int
+no_row(void *arg, const struct wharf_queue_row *row)
+{
+	(void)arg;
+	(void)row;
+	return 0;
+}
+
+/*
+ * As sockets are, links are there before the clock runs; those to routers are
+ * made when something is asked of them.
+ */
+static enum wharf_status
+client_connect(struct client *c, const struct wharf_options *o)
+{
+	enum wharf_status	e = wharf_connect(&c->w, b->o.address, o);
+
+	if (e == WHARF_OK && (b->o.mix[OP_QPUT] != 0 || b->o.mix[OP_QGET] != 0))
+		e = wharf_queue_stat_all(c->w, no_row, NULL);
+	return e;
+}
+
 static void
 client_open(struct client *c, int ep)
 {
@@ -129,7 +152,7 @@ client_open(struct client *c, int ep)
 	unsigned		i;
 
 	o.name = "wharf-bench";
-	e = wharf_connect(&c->w, b->o.address, &o);
+	e = client_connect(c, &o);
 	if (e != WHARF_OK)
 		die("libwharf: connect: %s", wharf_status_text(e));
 	if (!alone() &&
@@ -160,6 +183,22 @@ wharf_pump(void)
 	}
 }
 
+/* The library's own timers. */
+static void
+clients_time(void)
+{
+	static int64_t	looked;
+	int64_t		now = now_ns();
+	unsigned	i;
+
+	if (now - looked < TICK)
+		return;
+	looked = now;
+	for (i = 0; i < b->o.conns; i++)
+		if (wharf_timeout(clients[i].w) == 0)
+			(void)wharf_process(clients[i].w);
+}
+
 static void
 wharf_turn(int ep)
 {
@@ -175,10 +214,7 @@ wharf_turn(int ep)
 			t.tv_nsec = ns > 0 ? ns : 0;
 	}
 	n = epoll_pwait2(ep, events, EVENTS, &t, NULL);
-	/* The library's own timers. */
-	for (i = 0; i < (int)b->o.conns; i++)
-		if (wharf_timeout(clients[i].w) == 0)
-			(void)wharf_process(clients[i].w);
+	clients_time();
 	for (i = 0; i < n; i++) {
 		struct client	*c = events[i].data.ptr;
 
