@@ -353,7 +353,8 @@ seat_read_message(struct seat *s, const uint8_t *p, size_t n)
 /*
  * Each time that we ask to be rung two bytes may come, one for frames and one
  * for room.  The pipe is edge triggered, so they need not be taken each time,
- * but it must never be full of them: then nobody could ring.
+ * but it must never be full of them: then nobody could ring.  (Each byte is an
+ * edge, but for Linux 5.5 to 5.13 without the fix of August 2021, 3b844826b6c6.)
  */
 static void
 seat_silence(struct seat *s)
