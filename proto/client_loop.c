@@ -2,8 +2,8 @@
  * client_loop.c: when libwharf reads, flushes, sleeps and is woken.
  *
  * One epoll descriptor, which is also wharf_fd(), holds the wires' bells, the
- * pipes by which lanes ring, the sockets that asked for lanes, and an eventfd of our own
- * for work that is left over.  All but the last two are edge triggered.
+ * pipes by which lanes ring, the sockets that asked for lanes, and an eventfd of
+ * our own for work that is left over.  All but the last two are edge triggered.
  *
  * A turn takes what the lanes and the wires hold, gives up what broke, calls
  * the callbacks of what ended without an answer, and sends what waits.  Before

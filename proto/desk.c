@@ -354,8 +354,8 @@ mailbox_desk(struct mailbox *mb, const struct desk_conf *conf)
 		return E_NOMEM;
 	d->mb = mb;
 	mb->desk = d;
-	if (ears_open(mb) && desk_copy_conf(d, conf) && (e = desk_find_group(d->conf.group,
-	    &d->gid)) == E_OK) {
+	if (ears_open(mb) && desk_copy_conf(d, conf) &&
+	    (e = desk_find_group(d->conf.group, &d->gid)) == E_OK) {
 		probe_init(&d->probe, mb->loop, d->conf.path);
 		e = desk_open(d) ? E_OK : E_INTERNAL;
 	}

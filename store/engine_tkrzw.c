@@ -223,8 +223,8 @@ view_make(struct engine *e)
 	void		*p;
 
 	view_drop(e);
-	if (e->blind || m.len == 0 || (p = mremap((void *)(uintptr_t)m.at, 0,
-	    n, MREMAP_MAYMOVE)) == MAP_FAILED) {
+	if (m.len == 0 || (p = mremap((void *)(uintptr_t)m.at, 0, n,
+	    MREMAP_MAYMOVE)) == MAP_FAILED) {
 		e->blind = 1;
 		return 0;
 	}

@@ -58,27 +58,22 @@ static enum err	 shard_write(struct shard *, const struct shard_key *,
 		    const struct current *, const struct shard_write *,
 		    enum record_kind, uint32_t version, uint64_t *recent);
 
-/* What must be so before c is looked up; E_OK, else the answer. */
+/* c->recent is that of the key, which is the record's, as hint is. */
 static enum err
-shard_may_get(struct shard *s, const struct shard_key *k,
-    const struct current *c)
+get(struct shard *s, const struct shard_key *k, const uint8_t *key,
+    size_t keylen, uint64_t hint, struct current *c)
 {
-	memset(c->res, 0, sizeof(*c->res));
+	struct shard_result	*res = c->res;
+	enum err		 e;
+
+	memset(res, 0, sizeof(*res));
 	if (shard_hidden(s, k)) {
-		c->res->lsn = *c->recent;
+		res->lsn = *c->recent;
 		return E_TYPE;
 	}
 	if (s->failed != E_OK && *c->recent > wal_released(s->wal))
 		return E_READONLY;	/* that one will never be released */
-	return E_OK;
-}
-
-static enum err
-shard_got(struct shard *s, const struct shard_key *k, const struct current *c,
-    enum err e)
-{
-	struct shard_result	*res = c->res;
-
+	e = data_get_by(s->data, hint, k->slot, key, keylen, current_see, c);
 	res->lsn = *c->recent;
 	if (e == E_NOTFOUND || (e == E_OK && !c->live))
 		return shard_no_member(s, k);
@@ -90,13 +85,11 @@ enum err
 shard_get(struct shard *s, const struct shard_key *k, data_seen *seen,
     void *arg, struct shard_result *res)
 {
-	struct current	 c = { .recent = shard_take_key(s, k), .res = res,
+	struct current	c = { .recent = shard_take_key(s, k), .res = res,
 	    .seen = seen, .arg = arg, .now = s->wall };
-	enum err	 e;
 
-	if ((e = shard_may_get(s, k, &c)) != E_OK)
-		return e;
-	return shard_got(s, k, &c, shard_lookup(s, k, &c));
+	return get(s, k, s->key, s->keylen, data_hint(s->data, k->slot,
+	    s->key, s->keylen), &c);
 }
 
 int
@@ -125,15 +118,10 @@ shard_get_at(struct shard *s, const struct shard_key *k,
     const struct shard_place *p, data_seen *seen, void *arg,
     struct shard_result *res)
 {
-	struct current	 c = { .recent = p->recent, .res = res,
-	    .seen = seen, .arg = arg, .now = s->wall };
-	enum err	 e;
+	struct current	c = { .recent = p->recent, .res = res, .seen = seen,
+	    .arg = arg, .now = s->wall };
 
-	if ((e = shard_may_get(s, k, &c)) != E_OK)
-		return e;
-	e = data_get_by(s->data, p->hint, k->slot, p->key, p->keylen,
-	    current_see, &c);
-	return shard_got(s, k, &c, e);
+	return get(s, k, p->key, p->keylen, p->hint, &c);
 }
 
 static enum err

@@ -35,8 +35,8 @@ void		 links_gone(struct links *, struct child *);
 /*
  * A lane between an actor that listens and a program outside: offers it to the
  * actor and fills in number and path for the client, and its descriptors,
- * which are the caller's.  The link is not remembered.  E_NOTREADY, E_AGAIN the actor has not taken earlier
- * messages, E_NOMEM no descriptors or memory.
+ * which are the caller's.  The link is not remembered.  E_NOTREADY, E_AGAIN the
+ * actor has not taken earlier messages, E_NOMEM no descriptors or memory.
  */
 #define CLIENT_FDS	3		/* as LANES_ASK's answer has them */
 struct links_client {
