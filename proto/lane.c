@@ -4,7 +4,8 @@
  * The memfd is one page of positions, then the ring that end A writes, then
  * the ring that end B writes.  Positions count bytes for ever (64 bits) and are
  * taken modulo the ring size to find the place.  A record is a u32 length, four
- * bytes of nothing, then the frame padded to eight bytes.
+ * bytes of nothing, then the frame padded to eight bytes; a skip mark may stand
+ * anywhere but at the start.
  *
  * What the peer can do: write anything anywhere in the memory at any time.  So
  * a position of the peer is read once, checked against our own, and a length is
@@ -30,6 +31,9 @@
 #define LANE_MAX	(64u << 20)
 #define RECORD		8u			/* bytes before each frame */
 #define SKIP		UINT32_MAX		/* length: go on at the start */
+#define EARLY		(32u << 10)		/* of a ring, where it is enough */
+#define LONG		1024u			/* frames that it is done for */
+#define WIDE		4096u			/* of these, for which it was not */
 
 #define ALIGN8(n)	(((n) + 7) & ~(size_t)7)
 
@@ -55,6 +59,7 @@ struct lane_tx {
 	uint64_t		 tail;		/* the peer's, as last seen */
 	size_t			 reserved;	/* of the frame in the making */
 	size_t			 skip;		/* bytes to the start before it */
+	unsigned		 wide;		/* frames that may use all of it */
 	int			 dirty;		/* committed since last must_ring */
 };
 
@@ -195,16 +200,44 @@ tx_skip(const struct lane *l, size_t need)
 	return need <= to_end ? 0 : to_end;
 }
 
+/*
+ * A ring that is used from end to end is always cold, and each new page of it a
+ * fault.  So where the reader keeps up, the writer of long frames goes back to
+ * the start early: never so that less than EARLY is left, as what is skipped
+ * counts as used until the reader is behind it, and not for a while where that
+ * was too little.
+ */
+static int
+tx_early(struct lane *l, size_t need)
+{
+	size_t	off = (size_t)(l->tx.head & (l->ring_bytes - 1));
+
+	if (need < LONG || off < need + EARLY)
+		return 0;
+	if (l->tx.wide > 0) {
+		l->tx.wide--;
+		return 0;
+	}
+	tx_look(l);
+	l->tx.skip = l->ring_bytes - off;
+	return !l->damaged && l->tx.skip + need + EARLY <= tx_free(l);
+}
+
 static int
 tx_fits(struct lane *l, size_t n)
 {
 	size_t	need = RECORD + ALIGN8(n);
 
+	if (tx_early(l, need))
+		return 1;
 	l->tx.skip = tx_skip(l, need);
 	need += l->tx.skip;
 	if (need > tx_free(l))
 		tx_look(l);
-	return !l->damaged && need <= tx_free(l);
+	if (!l->damaged && need <= tx_free(l))
+		return 1;
+	l->tx.wide = WIDE;
+	return 0;
 }
 
 static uint8_t *

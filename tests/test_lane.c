@@ -20,6 +20,7 @@
 #include "tests/unit.h"
 
 #define RING	(64u << 10)
+#define BIG	(512u << 10)
 
 extern char	**environ;
 
@@ -168,6 +169,54 @@ test_longest(void)
 			lane_release(b);
 	}
 	CU_ASSERT(bad == 0);
+	lanes_close();
+}
+
+/* Sends and takes count frames of n bytes: how much of the ring they used. */
+static size_t
+reach(unsigned count, size_t n)
+{
+	const uint8_t	*least = NULL, *most = NULL, *p;
+	uint8_t		*w;
+	size_t		 got;
+
+	for (; count > 0; count--) {
+		if ((w = lane_reserve(a, n)) == NULL)
+			return SIZE_MAX;
+		lane_commit(a, n);
+		if (lane_peek(b, &p, &got) != 1 || got != n)
+			return SIZE_MAX;
+		least = least == NULL || p < least ? p : least;
+		most = most == NULL || p > most ? p : most;
+		lane_release(b);
+	}
+	return (size_t)(most - least);
+}
+
+/*
+ * A reader that keeps up meets the same memory over and over; one that does not
+ * has all of the ring, and is not made to wait for what was skipped again.
+ */
+static void
+test_early(void)
+{
+	unsigned	n = 0, i;
+	size_t		most;
+
+	lanes_open(BIG);
+	CU_ASSERT(reach(5000, 1100) < BIG / 8);
+	CU_ASSERT(reach(50000, 9) > BIG / 2);	/* short ones need it not */
+	while (put(a, n))
+		n++;
+	for (i = 0; i < n; i++)
+		CU_ASSERT_FATAL(take(b, i) == 1);
+	/* So many small frames that they go round the whole of it. */
+	CU_ASSERT(put(a, 4));		/* a frame that did not fit before */
+	CU_ASSERT_FATAL(take(b, 4) == 1);
+	most = reach(1000, 1100);
+	CU_ASSERT(most > BIG / 2 && most < BIG);
+	CU_ASSERT(reach(5000, 1100) < BIG);
+	CU_ASSERT(reach(5000, 1100) < BIG / 8);
 	lanes_close();
 }
 
@@ -489,6 +538,7 @@ test_damaged(void)
 static const CU_TestInfo tests[] = {
 	{ "create and map", test_create },
 	{ "wrap-around", test_wrap },
+	{ "early", test_early },
 	{ "the longest frame", test_longest },
 	{ "full", test_full },
 	{ "sleep", test_sleep },
