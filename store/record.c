@@ -2,12 +2,11 @@
  * record.c: encodes, seals and verifies records (record.h has the layout).
  * Pure: no state, no I/O.
  */
-#define XXH_INLINE_ALL
 #include <string.h>
-#include <xxhash.h>
 
 #include "proto/buf.h"
 #include "store/record.h"
+#include "store/xxh.h"
 
 #define SLOTS		1024
 #define SMALL		512	/* bytes hashed in one go, from the stack */

@@ -11,11 +11,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "proto/buf.h"
 #include "store/rewind_tkrzw.h"
 #include "store/sums.h"
+#include "store/xxh.h"
 
 #define MAGIC		"WSUM"
 #define FORMAT		1

@@ -3,10 +3,10 @@
  * Pure; every length is checked against what is there.
  */
 #include <string.h>
-#include <xxhash.h>
 
 #include "proto/buf.h"
 #include "store/wal_format.h"
+#include "store/xxh.h"
 
 #define SEG_MAGIC	0x31534c57u	/* "WLS1" read as little-endian */
 #define BATCH_MAGIC	0x31424c57u	/* "WLB1" */
