@@ -54,6 +54,19 @@ def memory(pid):
         r"^Rss(?:Anon|Shmem):\s*(\d+) kB", text, re.M)) * 1024
 
 
+def ticks(pid):
+    """Processor time that a process has had, children that are still there
+    included."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            own = f.read().rsplit(")", 1)[1].split()
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+            children = f.read().split()
+    except OSError:
+        return 0
+    return int(own[11]) + int(own[12]) + sum(ticks(int(c)) for c in children)
+
+
 def wait_queues(node):
     """A node is ready before its routers have read what they have."""
     with Conn(node.mq, 60) as c:
@@ -100,6 +113,9 @@ class Wharf:
         """{pid: name}, wharfd included."""
         return {self.node.proc.pid: "wharfd", **self.node.actors()}
 
+    def pids(self):
+        return [self.node.proc.pid]     # all others are its children
+
     def stop(self):
         self.node.stop(120)
         self.node.close()
@@ -117,6 +133,9 @@ class Process:
 
     def address(self, _protocol):
         return "127.0.0.1:%d" % self.port
+
+    def pids(self):
+        return [self.proc.pid]
 
     def stop(self):
         self.proc.terminate()

@@ -46,6 +46,7 @@ COMING = 2 * CLIENTS            # messages that come to them in a round,
 FEED = int(os.environ.get("BENCH_FEED", 20))    # in so many seconds
 THEIRS = ["--keys=%d" % QUEUES, "--first=%d" % FIRST, "--dist=sequential",
           "--size=%d" % SIZE]
+SOME = 5                        # rates of which one is the median
 SLOWER = 3                      # p99 of others, at most so many times longer
 
 
@@ -115,25 +116,29 @@ def others(n):
     return d["rate"]
 
 
-def some(n, go_on):
-    """Median of at least three rates of the others, measured alike."""
+def some(n, go_on=lambda: False):
+    """Rates of the others, at least SOME."""
     rates = []
-    while len(rates) < 3 or go_on():
+    while len(rates) < SOME or go_on():
         rates.append(others(n))
-    return statistics.median(rates)
+    return rates
 
 
 def parked_round(n, count, rates):
-    rates["alone"].append(some(n, lambda: False))
+    """The rate alone is that of before and after: the disk's changes."""
+    alone = some(n)
     crowd = Crowd(n, count)
-    rates["waiting"].append(some(n, lambda: False))
+    waiting_ = some(n)
     feeder = Feeder(n)
-    rates["fed"].append(some(n, feeder.feeds))
+    fed = some(n, feeder.feeds)
     feeder.end()
     peers.system.wait_for("all have been taken", 60, lambda: left(n) == 0)
     got = crowd.end()
     assert got == COMING, "%d messages came, %d were put" % (got, COMING)
     peers.system.wait_for("nobody waits", 60, lambda: waiting(n) == 0)
+    for how, each in (("alone", alone + some(n)), ("waiting", waiting_),
+                      ("fed", fed)):
+        rates[how].append(statistics.median(each))
 
 
 def parked(base):
