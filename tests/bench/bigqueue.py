@@ -23,7 +23,7 @@ from metrics import parse
 
 SIZE, BATCH = 256, 1000
 RATE = 500                      # puts a second into the other queue
-LEAST = 3                       # windows of a measurement
+LEAST = 5                       # windows of a measurement
 OTHER = 800                     # the other queue's number
 DISK = 1000                     # bytes a message, log and compaction included
 
@@ -81,6 +81,10 @@ def windows(n, thread=None):
     got = []
     while len(got) < LEAST or (thread is not None and thread.is_alive()):
         got.append(window(n))
+    return got
+
+
+def medians(got):
     return {"p50": statistics.median(w["p50"] for w in got),
             "p99": statistics.median(w["p99"] for w in got),
             "max": max(w["max"] for w in got)}
@@ -104,8 +108,8 @@ class Steps:
         os.rename(self.path + ".new", self.path)
 
     def run(self):
-        for step in (self.empty, self.filled, self.alone, self.stopped,
-                     self.killed, self.purged):
+        for step in (self.empty, self.filled, self.before, self.stopped,
+                     self.killed, self.purged, self.alone):
             if step.__name__ not in self.done:
                 self.note(step.__name__, step())
         return self.done
@@ -123,8 +127,12 @@ class Steps:
                 "memory": self.memory(),
                 "disk": peers.disk_bytes(self.n.data) / self.count}
 
-    def alone(self):
+    def before(self):
         return windows(self.n)
+
+    def alone(self):
+        """Before and after all else: the disk's rate changes."""
+        return medians(self.done["before"] + windows(self.n))
 
     def stopped(self):
         return self.start(lambda: self.n.stop(600))
@@ -137,7 +145,7 @@ class Steps:
         t = Meanwhile(self.purge)
         w = windows(self.n, t)
         t.join()
-        return dict(w, answered=t.result, gone=t.seconds)
+        return dict(medians(w), answered=t.result, gone=t.seconds)
 
     # -- what they are made of ------------------------------------------------
     def fill(self):
@@ -164,7 +172,7 @@ class Steps:
         w = windows(self.n, t)
         t.join()
         assert t.result == self.count, t.result
-        return dict(w, ready=ready, readable=ready + t.seconds,
+        return dict(medians(w), ready=ready, readable=ready + t.seconds,
                     memory=self.memory())
 
     def purge(self):
