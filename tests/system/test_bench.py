@@ -355,7 +355,7 @@ def test_figures_fit_the_rows():
     assert "not measured" not in [f.line(results)[3] for f in FIGURES]
 
 
-STEPS = ["empty", "filled", "alone", "stopped", "killed", "purged"]
+STEPS = ["empty", "filled", "before", "stopped", "killed", "purged", "alone"]
 
 
 def steps(where, calls, broken=None):
@@ -378,7 +378,7 @@ def test_a_cut_off_run_is_taken_up(tmp_path):
         steps(tmp_path, calls, broken="stopped").run()
     found = steps(tmp_path, calls).run()
     assert calls == STEPS[:4] + STEPS[3:]
-    assert [found[s]["call"] for s in STEPS] == [1, 2, 3, 5, 6, 7]
+    assert [found[s]["call"] for s in STEPS] == [1, 2, 3, 5, 6, 7, 8]
 
 
 @pytest.mark.skipif(not LONG, reason="make check-long")
