@@ -25,21 +25,30 @@ CALLS = 100 if LONG else 10 if SMALL else 20
 
 
 class Workers:
-    """Processes; the first of them hangs in the midst of message `hang`."""
+    """Processes; the first of them hangs in the midst of message `hang`.  Where
+    the work may be over before that, the others begin when it hangs."""
 
-    def __init__(self, kind, count, port, queue, out, hang):
-        self.procs = [subprocess.Popen(
-            [sys.executable, WORKER, kind, str(port), queue, "worker%d" % i,
-             out, str(0 if i else hang)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-            for i in range(count)]
+    def __init__(self, kind, count, port, queue, out, hang, after=False):
+        def start(i):
+            return subprocess.Popen(
+                [sys.executable, WORKER, kind, str(port), queue,
+                 "worker%d" % i, out, str(0 if i else hang)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.procs, self.hangs = [start(0)], False
+        if after:
+            self.wait_first()
+        self.procs += [start(i) for i in range(1, count)]
+
+    def wait_first(self):
+        """Until it has a message in its hands."""
+        if not self.hangs:
+            assert self.procs[0].stdout.readline() == b"in the midst\n"
+        self.hangs = True
 
     def kill_first(self):
-        """When it has a message in its hands."""
-        p = self.procs[0]
-        assert p.stdout.readline() == b"in the midst\n"
-        p.kill()
-        assert p.wait(10) == -signal.SIGKILL
+        self.wait_first()
+        self.procs[0].kill()
+        assert self.procs[0].wait(10) == -signal.SIGKILL
 
     def close(self):
         for p in self.procs:
@@ -78,7 +87,7 @@ def test_files_are_compressed(nodes, tmp_path):
         assert c.ask("POST", "/set?queue=docs", b'{"timeout":2}').status == 200
         for path in files:
             assert c.ask("POST", "/put?queue=docs", path).status == 200
-        w = Workers("compress", WORKERS, n.mq[1], "docs", out, 5)
+        w = Workers("compress", WORKERS, n.mq[1], "docs", out, 5, after=True)
         w.kill_first()
         assert sum(numbers(c, "docs")["ready"]) > 0, "it was not half way"
 
