@@ -190,14 +190,18 @@ tx_look(struct lane *l)
 		l->tx.tail = tail;
 }
 
+/* From where the writer stands to the end of the ring. */
+static size_t
+tx_to_end(const struct lane *l)
+{
+	return l->ring_bytes - (size_t)(l->tx.head & (l->ring_bytes - 1));
+}
+
 /* Bytes to leave unused at the end so that need bytes are contiguous. */
 static size_t
 tx_skip(const struct lane *l, size_t need)
 {
-	size_t	to_end = l->ring_bytes -
-		    (size_t)(l->tx.head & (l->ring_bytes - 1));
-
-	return need <= to_end ? 0 : to_end;
+	return need <= tx_to_end(l) ? 0 : tx_to_end(l);
 }
 
 /*
@@ -210,16 +214,14 @@ tx_skip(const struct lane *l, size_t need)
 static int
 tx_early(struct lane *l, size_t need)
 {
-	size_t	off = (size_t)(l->tx.head & (l->ring_bytes - 1));
-
-	if (need < LONG || off < need + EARLY)
+	if (need < LONG || l->ring_bytes - tx_to_end(l) < need + EARLY)
 		return 0;
 	if (l->tx.wide > 0) {
 		l->tx.wide--;
 		return 0;
 	}
 	tx_look(l);
-	l->tx.skip = l->ring_bytes - off;
+	l->tx.skip = tx_to_end(l);
 	return !l->damaged && l->tx.skip + need + EARLY <= tx_free(l);
 }
 
