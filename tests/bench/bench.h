@@ -61,6 +61,7 @@ struct options {
 	int64_t		 warmup;	/* ns; not counted */
 	uint64_t	 count;		/* 0: until seconds are over */
 	double		 rate;		/* ops/s; 0: closed loop */
+	int64_t		 nap;		/* ns between looks; 0: when woken */
 	int		 check;		/* compare the values */
 	int		 hold;		/* until SIGTERM; who waits may wait */
 	uint64_t	 seed;

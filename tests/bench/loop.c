@@ -147,8 +147,11 @@ static int
 loop_wait(struct loop *l, struct epoll_event *events)
 {
 	struct timespec	t = { 0, 100000000 };
+	struct timespec	nap = { l->b->o.nap / SECOND, l->b->o.nap % SECOND };
 	int64_t		ns;
 
+	if (l->b->o.nap > 0)
+		(void)nanosleep(&nap, NULL);
 	if (l->b->o.rate > 0 && l->idle_n > 0) {
 		ns = op_due(l->b) - now_ns();
 		if (ns < t.tv_nsec)

@@ -33,10 +33,12 @@ static const char usage[] =
 "  -n, --count=N                   stop after N ops in place of --seconds\n"
 "  -r, --rate=R                    ops/s; without it a closed loop\n"
 "      --hold                      until SIGTERM; who waits then may wait\n"
+"      --nap=MS                    look at the connections only so often: so as not\n"
+"                                  to be woken by each answer\n"
 "      --check                     compare what was read with what was put\n"
 "      --seed=N                    1\n";
 
-enum { OPT_FIRST = 256, OPT_DIST, OPT_CHECK, OPT_HOLD, OPT_SEED,
+enum { OPT_FIRST = 256, OPT_DIST, OPT_CHECK, OPT_HOLD, OPT_NAP, OPT_SEED,
 	OPT_TOPICS };
 
 static const struct option longs[] = {
@@ -55,6 +57,7 @@ static const struct option longs[] = {
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "topics", required_argument, NULL, OPT_TOPICS },
 	{ "hold", no_argument, NULL, OPT_HOLD },
+	{ "nap", required_argument, NULL, OPT_NAP },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ NULL, 0, NULL, 0 }
 };
@@ -131,6 +134,7 @@ option_set(struct options *o, int c, const char *v)
 	case 'r': o->rate = number(v, 0.001, 1e9); break;
 	case OPT_CHECK: o->check = 1; break;
 	case OPT_HOLD: o->hold = 1; break;
+	case OPT_NAP: o->nap = (int64_t)(number(v, 0, 1000) * 1e6); break;
 	case OPT_TOPICS: o->topics = v; break;
 	case OPT_SEED: o->seed = (uint64_t)number(v, 0, 1e15); break;
 	default:
