@@ -70,11 +70,6 @@ int		 queues_work(struct queues *, const struct queue_now *);
 /* Microseconds until queues_work has something to do; 0 now, -1 never. */
 int64_t		 queues_next(const struct queues *, const struct queue_now *);
 /*
- * 1: what queues_work has to do now is to delete, which nobody waits for.  It
- * looks at a few queues only, and says 0 where there are more.
- */
-int		 queues_deletes(const struct queues *, const struct queue_now *);
-/*
  * The wall clock was set back by so many ms: what waits for a moment of it does
  * so no longer than before.
  */

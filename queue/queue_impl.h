@@ -17,7 +17,6 @@
 #include "queue/topic.h"
 
 #define STEP		200u		/* messages of one step of work */
-#define DELETES_LOOK	8u		/* queues that are looked at for it */
 #define RETRY_US	50000		/* after storage has refused */
 #define RETRY_MS	1000		/* before a message is sent again */
 #define SEEN_ALL	100000u		/* workers noted, of all queues */

@@ -291,31 +291,6 @@ queues_next(const struct queues *qs, const struct queue_now *now)
 	return least;
 }
 
-static int
-is_due(const struct heap *h, int64_t now)
-{
-	const struct heap_node	*n = heap_top(h);
-
-	return n != NULL && n->key <= now;
-}
-
-int
-queues_deletes(const struct queues *qs, const struct queue_now *now)
-{
-	const struct name	*q = qs->busy;
-	unsigned		 n;
-
-	if (qs->phase != PHASE_OPEN || q == NULL ||
-	    is_due(&qs->env.when, now->wall) ||
-	    is_due(&qs->until[TAKERS], now->mono.us) ||
-	    is_due(&qs->until[READERS], now->mono.us))
-		return 0;
-	for (n = 0; n < DELETES_LOOK && q != NULL; n++, q = q->busy_next)
-		if (take_has(q) || topic_has(q))
-			return 0;
-	return q == NULL;
-}
-
 /* What has something to delete is among the busy ones. */
 static uint64_t
 backlog(const struct queues *qs)

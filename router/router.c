@@ -19,7 +19,6 @@
 
 #define WORK_PAUSE	0.0002		/* s between steps of work, at least */
 #define WORK_SHARE	3		/* or so many times what the last took */
-#define DELETE_SHARE	3		/* that again, if all is to delete */
 #define NO_ROOM		0.01		/* s until the log may have room */
 #define NO_ROOM_US	10000
 #define TASK_BYTES	((size_t)256 << 20)	/* of the bodies of all tasks */
@@ -166,8 +165,7 @@ router_arm(struct router *r)
 		us = NO_ROOM_US;
 	if (us < 0)
 		return;
-	s = us != 0 ? (double)us / 1e6 : queues_deletes(r->queues, &now) ?
-	    DELETE_SHARE * r->pause : r->pause;
+	s = us == 0 ? r->pause : (double)us / 1e6;
 	if (!ev_is_active(&r->due) ||
 	    ev_timer_remaining(r->srv.actor.loop, &r->due) > s)
 		due_in(r, s);

@@ -266,10 +266,6 @@ test_purge_steps(void)
 	queues_total(qs, &t);
 	CU_ASSERT(t.messages == 1 && t.backlog == 2999);
 	CU_ASSERT(queues_work(qs, &now) == 1);
-	CU_ASSERT(queues_next(qs, &now) == 0 && queues_deletes(qs, &now) == 1);
-	now.wall += 300000;		/* what is out is to come back, too */
-	CU_ASSERT(queues_next(qs, &now) == 0 && queues_deletes(qs, &now) == 0);
-	now.wall -= 300000;
 	CU_ASSERT(rig_count(&g, 'M') < 3000 && rig_count(&g, 'M') > 2000);
 	put("q", "new");
 	IS(get("q"), "new");
@@ -279,7 +275,7 @@ test_purge_steps(void)
 	rig_work(qs, &now);
 	CU_ASSERT(rig_count(&g, 'M') == 1);
 	queues_total(qs, &t);
-	CU_ASSERT(t.backlog == 0 && queues_deletes(qs, &now) == 0);
+	CU_ASSERT(t.backlog == 0);
 	later(300000);
 	IS(get("q"), "old");
 	CU_ASSERT(ack("q", c.got[0].token) == E_OK);
