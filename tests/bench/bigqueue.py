@@ -1,6 +1,7 @@
 """The part of make bench-queues with a large queue: what a message of it costs,
 how long starts take, and what starts and its purge do to puts into another
-queue.
+queue.  The same puts go to a node that does nothing else at the same time: disk
+and host change while this runs, by more than what is looked for.
 
 It goes by steps.  What a step has found is kept beside the node's data, so that
 a run that is cut off is taken up where it was: the queue is filled up from what
@@ -76,12 +77,17 @@ def window(n):
     return d["latency_us"]["qput"]["corrected"]
 
 
-def windows(n, thread=None):
-    """Until the thread is through, and some in any case."""
+def windows(n, quiet, thread):
+    """Of both nodes at the same time, until the thread is through, and some in
+    any case."""
     got = []
-    while len(got) < LEAST or (thread is not None and thread.is_alive()):
-        got.append(window(n))
-    return got
+    while len(got) < LEAST or thread.is_alive():
+        beside = Meanwhile(lambda: window(quiet))
+        here = window(n)
+        beside.join()
+        got.append((here, beside.result))
+    here, there = zip(*got)
+    return dict(medians(here), quiet=medians(there))
 
 
 def medians(got):
@@ -91,8 +97,8 @@ def medians(got):
 
 
 class Steps:
-    def __init__(self, base, node, count):
-        self.n, self.count = node, count
+    def __init__(self, base, node, quiet, count):
+        self.n, self.quiet, self.count = node, quiet, count
         self.path = os.path.join(base, "steps.json")
         self.done = {}
         if os.path.exists(self.path):
@@ -108,8 +114,8 @@ class Steps:
         os.rename(self.path + ".new", self.path)
 
     def run(self):
-        for step in (self.empty, self.filled, self.before, self.stopped,
-                     self.killed, self.purged, self.alone):
+        for step in (self.empty, self.filled, self.stopped, self.killed,
+                     self.purged):
             if step.__name__ not in self.done:
                 self.note(step.__name__, step())
         return self.done
@@ -127,13 +133,6 @@ class Steps:
                 "memory": self.memory(),
                 "disk": peers.disk_bytes(self.n.data) / self.count}
 
-    def before(self):
-        return windows(self.n)
-
-    def alone(self):
-        """Before and after all else: the disk's rate changes."""
-        return medians(self.done["before"] + windows(self.n))
-
     def stopped(self):
         return self.start(lambda: self.n.stop(600))
 
@@ -143,9 +142,9 @@ class Steps:
     def purged(self):
         self.fill()             # a run was cut off behind the purge
         t = Meanwhile(self.purge)
-        w = windows(self.n, t)
+        w = windows(self.n, self.quiet, t)
         t.join()
-        return dict(medians(w), answered=t.result, gone=t.seconds)
+        return dict(w, answered=t.result, gone=t.seconds)
 
     # -- what they are made of ------------------------------------------------
     def fill(self):
@@ -169,10 +168,10 @@ class Steps:
         self.n.start(3600)
         ready = time.monotonic() - began
         t = Meanwhile(lambda: wait_held(self.n))
-        w = windows(self.n, t)
+        w = windows(self.n, self.quiet, t)
         t.join()
         assert t.result == self.count, t.result
-        return dict(medians(w), ready=ready, readable=ready + t.seconds,
+        return dict(w, ready=ready, readable=ready + t.seconds,
                     memory=self.memory())
 
     def purge(self):
@@ -201,14 +200,18 @@ def run(base, make, count):
     """make(data): a node that is not started yet.  What the steps found."""
     os.makedirs(base, exist_ok=True)
     room(base, count)
-    n = make(os.path.join(base, "data"))
+    n, quiet = (make(os.path.join(base, name)) for name in ("data", "quiet"))
     try:
+        quiet.start()
+        peers.wait_queues(quiet)
         n.start(3600)
         wait_held(n)
-        r = Steps(base, n, count).run()
-        n.stop(600)
+        r = Steps(base, n, quiet, count).run()
+        for each in n, quiet:
+            each.stop(600)
     finally:
-        n.close()
+        for each in n, quiet:
+            each.close()
     return dict(r, count=count)
 
 
@@ -230,8 +233,12 @@ def text(r):
             how, s["ready"], s["readable"]))
     lines.append("The purge is answered after %.1f ms, and its records are "
                  "gone after %.0f s." % (gone["answered"] * 1e3, gone["gone"]))
-    lines.append("Puts into another queue, %d a second: alone %s; from a start "
-                 "on %s, after SIGKILL %s; beside the purge %s." % (
-                     RATE, latencies(r["alone"]), latencies(stopped),
-                     latencies(killed), latencies(gone)))
+    lines.append("Puts into another queue, {} a second, and at the same time "
+                 "into one of a node that does nothing else: {}.".format(
+                     RATE, "; ".join(
+                         "%s %s, there %s" % (when, latencies(w),
+                                              latencies(w["quiet"]))
+                         for when, w in (("from a start on", stopped),
+                                         ("after SIGKILL", killed),
+                                         ("beside the purge", gone)))))
     return "\n".join(lines)

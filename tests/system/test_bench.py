@@ -355,7 +355,7 @@ def test_figures_fit_the_rows():
     assert "not measured" not in [f.line(results)[3] for f in FIGURES]
 
 
-STEPS = ["empty", "filled", "before", "stopped", "killed", "purged", "alone"]
+STEPS = ["empty", "filled", "stopped", "killed", "purged"]
 
 
 def steps(where, calls, broken=None):
@@ -368,7 +368,7 @@ def steps(where, calls, broken=None):
         step.__name__ = name
         return step
     kind = type("Steps", (bigqueue.Steps,), {s: step_of(s) for s in STEPS})
-    return kind(str(where), None, 5)
+    return kind(str(where), None, None, 5)
 
 
 def test_a_cut_off_run_is_taken_up(tmp_path):
@@ -377,8 +377,8 @@ def test_a_cut_off_run_is_taken_up(tmp_path):
     with pytest.raises(InterruptedError):
         steps(tmp_path, calls, broken="stopped").run()
     found = steps(tmp_path, calls).run()
-    assert calls == STEPS[:4] + STEPS[3:]
-    assert [found[s]["call"] for s in STEPS] == [1, 2, 3, 5, 6, 7, 8]
+    assert calls == STEPS[:3] + STEPS[2:]
+    assert [found[s]["call"] for s in STEPS] == [1, 2, 4, 5, 6]
 
 
 @pytest.mark.skipif(not LONG, reason="make check-long")
