@@ -211,8 +211,8 @@ server_probed(void *arg, enum err e)
 	struct server	*s = arg;
 
 	if (e == E_OK && !s->stopping) {
-		log_info("%s: the disk works again, restarting to recover",
-		    s->actor.name);
+		log_info("%s: nothing is wrong with the disk any more, "
+		    "restarting to recover", s->actor.name);
 		actor_exit(&s->actor, ACTOR_EXIT_RECOVER);
 	}
 }

@@ -434,7 +434,10 @@ struct probe {
 	void		 *arg;
 };
 
-/* Helper's thread: can this disk write and sync a block again? */
+/*
+ * Helper's thread: can this disk write and sync a block again?  Where it is our
+ * descriptors that have run out, the next process has its own.
+ */
 static enum err
 probe_work(struct job *j)
 {
@@ -447,7 +450,7 @@ probe_work(struct job *j)
 	snprintf(path, sizeof(path), "%s/probe.seg", p->s->waldir);
 	memset(block, 0, sizeof(block));
 	if ((fd = io->open(io, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) == -1)
-		return E_READONLY;
+		return errno == EMFILE ? E_OK : E_READONLY;
 	if (io_write_all(io, fd, block, sizeof(block), 0) == -1 ||
 	    io->fdatasync(io, fd) == -1)
 		e = E_READONLY;

@@ -245,6 +245,25 @@ def test_store_out_of_descriptors(nodes):
 
 
 @pytest.mark.limit(90)
+def test_store_that_gets_none_back(nodes):
+    """It starts anew although it cannot even look whether the disk works."""
+    n = nodes({"stores.segment": 1 << 20, "stores.files": 2}, workers=1, stores=1).start()
+    store, = n.actors("store")
+    kept = [i for i in range(20) if n.put("kept%d" % i, b"v").status == 200]
+    assert len(kept) == 20
+    hard = resource.prlimit(store, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(store, resource.RLIMIT_NOFILE, (3, hard))
+    val = random.Random(2).randbytes(100000)
+    wait_for("the log cannot go on", 20,
+             lambda: n.put("fill", val).status != 200, 0.01)
+    wait_for("another store is there", 40,
+             lambda: n.forget() or store not in n.actors("store"), 0.2)
+    wait_for("the store is well", 40, lambda: works(n), 0.2)
+    assert all(n.get("kept%d" % i).body == b"v" for i in kept)
+    assert "Too many open files" in n.log()
+
+
+@pytest.mark.limit(90)
 def test_wharfd_out_of_descriptors(nodes):
     """A worker dies just then: it comes back by itself when there are some."""
     n = nodes(workers=2, stores=1).start()
