@@ -95,21 +95,6 @@ def left(n):
                if q["queue"] in names)
 
 
-class Feeder:
-    """Puts messages for those that wait, one by one, evenly over the time."""
-
-    def __init__(self, n, count):
-        self.count = count
-        self.p = subprocess.Popen(
-            [peers.GENERATOR, "--mix=qput", "--count=%d" % count,
-             "--rate=%g" % (COMING / FEED), "--connections=8", *THEIRS,
-             "%s:%d" % n.mq], stdout=subprocess.PIPE)
-
-    def end(self):
-        d = json.loads(self.p.communicate(timeout=60)[0])
-        assert d["count"] == self.count and d["errors"]["total"] == 0, d["errors"]
-
-
 def others(n):
     d = generate("%s:%d" % n.mq, mix="qput:50,qget:50", connections=32,
                  size=SIZE, keys=16, seconds=max(SECONDS, 0.2), warmup=0.2)
@@ -118,10 +103,15 @@ def others(n):
 
 
 def others_fed(n, count):
-    """The rate of the others while messages come."""
-    feeder = Feeder(n, count)
+    """Their rate while so many messages are put for those that wait, one by one,
+    evenly over the time."""
+    p = subprocess.Popen(
+        [peers.GENERATOR, "--mix=qput", "--count=%d" % count,
+         "--rate=%g" % (COMING / FEED), "--connections=8", *THEIRS,
+         "%s:%d" % n.mq], stdout=subprocess.PIPE)
     rate = others(n)
-    feeder.end()
+    d = json.loads(p.communicate(timeout=60)[0])
+    assert d["count"] == count and d["errors"]["total"] == 0, d["errors"]
     return rate
 
 

@@ -329,8 +329,8 @@ def test_garbage_on_descriptor_3(nodes, way):
     held = [descriptors(p) for p in victims]
     fds = [os.open("/dev/null", os.O_RDONLY)]
     # A hundred sockets that nng has to close at once would be a test of nng.
-    many = 1000 if LONG and way == "up" else 150
-    for data in nasty_packets(r, 60 if SMALL else many):
+    count = 60 if SMALL else 1000 if LONG and way == "up" else 150
+    for data in nasty_packets(r, count):
         for s in socks:
             say(s, r, data, fds)
     os.close(fds[0])

@@ -173,12 +173,17 @@ def test_connect_and_close(small):
 
 # -- no descriptors left -----------------------------------------------------
 
+def limit(pid, most):
+    """No more descriptors from number `most` on; undoes it."""
+    old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, old[1]))
+    return lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+
+
 def squeeze(pid, extra):
     """Lets a process open only so many more; undoes it."""
-    old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     top = max(int(fd) for fd in os.listdir("/proc/%d/fd" % pid))
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (top + 1 + extra, old[1]))
-    return lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+    return limit(pid, top + 1 + extra)
 
 
 @pytest.mark.limit(90)
@@ -249,17 +254,16 @@ def test_store_that_gets_none_back(nodes):
     """It starts anew although it cannot even look whether the disk works."""
     n = nodes({"stores.segment": 1 << 20, "stores.files": 2}, workers=1, stores=1).start()
     store, = n.actors("store")
-    kept = [i for i in range(20) if n.put("kept%d" % i, b"v").status == 200]
-    assert len(kept) == 20
-    hard = resource.prlimit(store, resource.RLIMIT_NOFILE)[1]
-    resource.prlimit(store, resource.RLIMIT_NOFILE, (3, hard))
+    for i in range(20):
+        assert n.put("kept%d" % i, b"v").status == 200
+    limit(store, 3)
     val = random.Random(2).randbytes(100000)
     wait_for("the log cannot go on", 20,
              lambda: n.put("fill", val).status != 200, 0.01)
     wait_for("another store is there", 40,
              lambda: n.forget() or store not in n.actors("store"), 0.2)
     wait_for("the store is well", 40, lambda: works(n), 0.2)
-    assert all(n.get("kept%d" % i).body == b"v" for i in kept)
+    assert all(n.get("kept%d" % i).body == b"v" for i in range(20))
     assert "Too many open files" in n.log()
 
 
